@@ -1,0 +1,131 @@
+/**
+ * What the server and the engine say to each other: plain readonly data that survives a thread boundary.
+ * The server knows nothing of tokens and caches, the engine nothing of HTTP.
+ */
+
+export interface ChatMessage {
+  readonly role: 'system' | 'developer' | 'user' | 'assistant' | 'tool';
+  readonly content: string | null;
+  readonly name?: string;
+  readonly tool_call_id?: string;
+  readonly tool_calls?: readonly ToolCall[];
+  readonly reasoning_content?: string;
+}
+
+export interface ToolCall {
+  readonly id: string;
+  readonly type: 'function';
+  readonly function: { readonly name: string; readonly arguments: string };
+}
+
+export type Prompt =
+  | {
+      readonly kind: 'chat';
+      readonly messages: readonly ChatMessage[];
+      /** Extra variables for the chat template (`chat_template_kwargs`). */
+      readonly templateVariables?: Readonly<Record<string, unknown>>;
+      readonly addGenerationPrompt: boolean;
+      /** Leaves the last message open, so that the model goes on with it. */
+      readonly continueFinalMessage: boolean;
+    }
+  | { readonly kind: 'text'; readonly text: string }
+  | { readonly kind: 'tokens'; readonly ids: readonly number[] };
+
+export interface SamplingParams {
+  /** 0 is greedy. */
+  readonly temperature: number;
+  readonly topP: number;
+  /** 0 keeps all tokens. */
+  readonly topK: number;
+  readonly minP: number;
+  readonly presencePenalty: number;
+  readonly frequencyPenalty: number;
+  readonly repetitionPenalty: number;
+  /** Token id and additive bias; −100 bans the token. */
+  readonly logitBias: ReadonlyArray<readonly [tokenId: number, bias: number]>;
+  readonly seed: number | undefined;
+}
+
+export interface StopParams {
+  readonly strings: readonly string[];
+  readonly tokenIds: readonly number[];
+  readonly ignoreEos: boolean;
+  /** Undefined fills the context. 0 is allowed only together with `echo`. */
+  readonly maxTokens: number | undefined;
+  readonly minTokens: number;
+  /** Keeps a matched stop string in the text (vLLM's `include_stop_str_in_output`). */
+  readonly includeStopString: boolean;
+}
+
+export interface GenerateRequest {
+  readonly id: string;
+  readonly model: string;
+  readonly prompt: Prompt;
+  /** Number of choices, each with its own random stream. */
+  readonly n: number;
+  readonly sampling: SamplingParams;
+  readonly stop: StopParams;
+  /** Number of alternatives per token (0–20), or undefined for no log-probabilities. */
+  readonly topLogprobs: number | undefined;
+  /** Returns the prompt itself before the completion, with log-probabilities if those are asked for. */
+  readonly echo: boolean;
+  readonly skipSpecialTokens: boolean;
+  /** Lower runs earlier (as vLLM). */
+  readonly priority: number;
+  /** False keeps this request out of the prefix cache; a salt keeps its prefixes to those who know the salt. */
+  readonly cachePrompt: boolean;
+  readonly cacheSalt: string | undefined;
+}
+
+export interface TokenAlternative {
+  readonly id: number;
+  readonly text: string;
+  readonly bytes: readonly number[];
+  /** Natural logarithm; null where there is none (the first token of a scored prompt). */
+  readonly logprob: number | null;
+}
+
+export interface TokenLogprob extends TokenAlternative {
+  readonly top: readonly TokenAlternative[];
+}
+
+export type FinishReason = 'stop' | 'length';
+
+export interface Usage {
+  readonly promptTokens: number;
+  readonly cachedTokens: number;
+  readonly completionTokens: number;
+}
+
+export interface Timings {
+  readonly queueMs: number;
+  readonly prefillMs: number;
+  readonly decodeMs: number;
+}
+
+/** A request yields one `start`, per choice any number of `delta` and one `finish`, then one `end`. */
+export type GenerateEvent =
+  | {
+      readonly type: 'start';
+      readonly promptTokens: number;
+      readonly cachedTokens: number;
+      /** Only with `echo`: the prompt as text, and its log-probabilities if asked for. */
+      readonly promptText?: string;
+      readonly promptLogprobs?: readonly TokenLogprob[];
+    }
+  | {
+      readonly type: 'delta';
+      readonly choice: number;
+      /** Whole characters, never part of a stop string; may be empty while text is held back. */
+      readonly text: string;
+      readonly tokenCount: number;
+      readonly logprobs?: readonly TokenLogprob[];
+    }
+  | {
+      readonly type: 'finish';
+      readonly choice: number;
+      readonly reason: FinishReason;
+      /** The stop string or stop token that ended it, null for end-of-sequence or length. */
+      readonly matchedStop: string | number | null;
+    }
+  | { readonly type: 'end'; readonly usage: Usage; readonly timings: Timings };
