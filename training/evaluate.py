@@ -1,0 +1,145 @@
+"""Held-out evaluation by exact rules.
+
+    python evaluate.py make                     writes the sets to models/nano/eval/, the same on every machine
+    python evaluate.py score ../models/nano     greedy answers of a checkpoint folder, one figure per task
+
+Refuses sets that overlap with training data and checkpoints whose tokenizer is not the one they were trained with.
+"""
+
+import argparse
+import hashlib
+import json
+import random
+import re
+from collections import defaultdict
+from pathlib import Path
+
+import torch
+from safetensors import safe_open
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from generate import SKILLS, held_out, sample
+
+SETS = Path(__file__).parent.parent / 'models' / 'nano' / 'eval'
+SEED = 2026
+SIZES = {'talk': 150, 'follow': 300, 'tell': 40, 'know': 200}
+TARGETS = {'talk': 0.95, 'follow': 0.85, 'know': 0.90}
+
+
+def is_exact(answer, expect, _finished):
+    """The answer is the expected text."""
+    return answer == expect
+
+
+def contains(answer, expect, _finished):
+    """The answer contains the expected text as whole words."""
+    return re.search(rf'(?<!\w){re.escape(expect)}(?!\w)', answer) is not None
+
+
+def is_json(answer, expect, _finished):
+    """The whole answer parses as JSON and equals the expected value."""
+    try:
+        return json.loads(answer) == expect
+    except ValueError:
+        return False
+
+
+def is_story(answer, expect, finished):
+    """It ended by itself, has 5 to 12 different sentences and names everything that was asked for."""
+    sentences = re.findall(r'[^.!?]+[.!?]', answer)
+    return finished and 5 <= len(sentences) <= 12 and len(set(sentences)) == len(sentences) and all(word in answer for word in expect)
+
+
+RULES = {'exact': is_exact, 'contains': contains, 'json': is_json, 'story': is_story}
+
+
+def prompt_of(item):
+    """Chat messages up to and with the question whose answer is scored."""
+    messages = []
+    for question, answer in item.turns:
+        messages += [{'role': 'user', 'content': question}, {'role': 'assistant', 'content': answer}]
+    return messages[:-1]
+
+
+def prompt_hash(messages):
+    return hashlib.sha256(json.dumps(messages, sort_keys=True).encode()).hexdigest()
+
+
+def check_no_overlap(items, skill, draws=20_000):
+    """Stops if a held-out prompt also comes out of the training side of its generator."""
+    held = {prompt_hash(item['messages']) for item in items}
+    rng = random.Random(99)
+    for _ in range(draws):
+        if prompt_hash(prompt_of(sample(skill, rng))) in held:
+            raise SystemExit(f'{skill}: a held-out prompt is also a training prompt')
+
+
+def make_sets(folder):
+    """Writes one JSON file per skill."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for skill, size in SIZES.items():
+        items = [
+            {'id': f'{item.task}-{i}', 'task': item.task, 'messages': prompt_of(item), 'rule': item.rule, 'expect': item.expect}
+            for i, item in enumerate(held_out(skill, size, SEED))
+        ]
+        check_no_overlap(items, skill)
+        text = ',\n'.join(json.dumps(item) for item in items)
+        (folder / f'{skill}.json').write_text(f'{{"skill": "{skill}", "seed": {SEED}, "items": [\n{text}\n]}}\n')
+        print(f'{skill}: {len(items)} items')
+
+
+def check_tokenizer(folder):
+    """The exporter notes the tokenizer's hash beside the weights; anything else would score nonsense."""
+    with safe_open(folder / 'model.safetensors', 'pt') as weights:
+        noted = (weights.metadata() or {}).get('tokenizer_sha256')
+    found = hashlib.sha256((folder / 'tokenizer.json').read_bytes()).hexdigest()
+    if noted != found:
+        raise SystemExit(f'{folder}: trained with tokenizer {noted}, but tokenizer.json is {found}')
+
+
+@torch.inference_mode()
+def answers(model, tokenizer, prompts, limit=200):
+    """Greedy answers as (text, ended by itself), batched with left padding."""
+    tokenizer.padding_side = 'left'
+    texts = [tokenizer.apply_chat_template(prompt, tokenize=False, add_generation_prompt=True) for prompt in prompts]
+    batch = tokenizer(texts, return_tensors='pt', padding=True, add_special_tokens=False)
+    batch.pop('token_type_ids', None)
+    made = model.generate(**batch, max_new_tokens=limit, do_sample=False)[:, batch.input_ids.shape[1] :]
+    return [(tokenizer.decode(row, skip_special_tokens=True), tokenizer.eos_token_id in row) for row in made]
+
+
+def score(folder, sets, show=0):
+    """Prints the share of right answers per task and per skill; returns {skill: share}."""
+    check_tokenizer(folder)
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+    shares = {}
+    for skill in SIZES:
+        items = json.loads((sets / f'{skill}.json').read_text())['items']
+        check_no_overlap(items, skill)
+        right = defaultdict(list)
+        for start in range(0, len(items), 25):
+            batch = items[start : start + 25]
+            for item, (answer, finished) in zip(batch, answers(model, tokenizer, [item['messages'] for item in batch])):
+                ok = RULES[item['rule']](answer, item['expect'], finished)
+                right[item['task']].append(ok)
+                if not ok and show > 0:
+                    show -= 1
+                    print(f'  {item["task"]}: {item["messages"][-1]["content"]!r} -> {answer!r}, expected {item["expect"]!r}')
+        for task, marks in sorted(right.items()):
+            print(f'{task:16} {sum(marks) / len(marks):6.1%}  of {len(marks)}')
+        shares[skill] = sum(map(sum, right.values())) / len(items)
+        print(f'{skill:16} {shares[skill]:6.1%}  of {len(items)}  target {TARGETS.get(skill, "-")}', flush=True)
+    return shares
+
+
+if __name__ == '__main__':
+    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments.add_argument('command', choices=['make', 'score'])
+    arguments.add_argument('folder', nargs='?', type=Path, default=SETS.parent)
+    arguments.add_argument('--sets', type=Path, default=SETS)
+    arguments.add_argument('--show', type=int, default=0, help='print that many wrong answers')
+    arguments.add_argument('--threads', type=int, default=1)
+    options = arguments.parse_args()
+    torch.set_num_threads(options.threads)
+    make_sets(options.sets) if options.command == 'make' else score(options.folder, options.sets, options.show)

@@ -1,0 +1,50 @@
+"""What a generator makes: a short conversation whose last answer can be scored by an exact rule."""
+
+import hashlib
+from dataclasses import dataclass, field
+
+HELD_OUT_SHARE = 16  # one prompt in this many belongs to the evaluation side
+
+
+@dataclass
+class Item:
+    """`turns` are (question, answer) pairs; the last answer is the one that is scored.
+
+    `rule` is one of evaluate.RULES, `expect` what the rule compares with (default: the last answer).
+    `split` is set by generators that hold out whole phrasings; otherwise the hash of the prompt decides.
+    """
+
+    task: str
+    turns: list
+    rule: str = 'exact'
+    expect: object = None
+    split: str = ''
+    scene: object = field(default=None, repr=False)
+
+    def __post_init__(self):
+        if self.expect is None:
+            self.expect = self.turns[-1][1]
+
+    @property
+    def skill(self):
+        return self.task.split('.')[0]
+
+    def key(self):
+        """Hash of everything the model is shown before its last answer."""
+        shown = [question for question, _ in self.turns] + [repr(self.scene) if self.scene else '']
+        return hashlib.sha256('\x00'.join(shown).encode()).hexdigest()
+
+    def side(self):
+        """'train' or 'eval': fixed by the item itself, so the two sides can never share a prompt."""
+        if self.split:
+            return self.split
+        return 'eval' if int(self.key()[:8], 16) % HELD_OUT_SHARE == 0 else 'train'
+
+
+def draw(make, rng, side):
+    """Calls `make(rng)` until it gives an item of the wanted side."""
+    for _ in range(10_000):
+        item = make(rng)
+        if item.side() == side:
+            return item
+    raise ValueError(f'{make.__name__} gave no item of side {side!r} in 10,000 tries')
