@@ -3,6 +3,8 @@
     python evaluate.py make                     writes the sets to models/nano/eval/, the same on every machine
     python evaluate.py score ../models/nano     greedy answers of a checkpoint folder, one figure per task
 
+A checkpoint without eyes is scored on the text skills only.
+
 Refuses sets that overlap with training data and checkpoints whose tokenizer is not the one they were trained with.
 """
 
@@ -15,15 +17,20 @@ from collections import defaultdict
 from pathlib import Path
 
 import torch
+from PIL import Image
 from safetensors import safe_open
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForImageTextToText, AutoProcessor, AutoTokenizer
 
-from generate import SKILLS, held_out, sample
+from generate import held_out, sample
+from generate.item import draw_scene, sha
+from generate.look import question
+from scenes import render
 
 SETS = Path(__file__).parent.parent / 'models' / 'nano' / 'eval'
 SEED = 2026
 SIZES = {'talk': 150, 'follow': 300, 'tell': 40, 'know': 200}
-TARGETS = {'talk': 0.95, 'follow': 0.85, 'know': 0.90}
+SCENES, QUESTIONS_PER_SCENE = 60, 8
+TARGETS = {'look': 0.80, 'talk': 0.95, 'follow': 0.85, 'know': 0.90}
 
 
 def is_exact(answer, expect, _finished):
@@ -62,7 +69,7 @@ def prompt_of(item):
 
 
 def prompt_hash(messages):
-    return hashlib.sha256(json.dumps(messages, sort_keys=True).encode()).hexdigest()
+    return sha(json.dumps(messages, sort_keys=True))
 
 
 def check_no_overlap(items, skill, draws=20_000):
@@ -75,17 +82,41 @@ def check_no_overlap(items, skill, draws=20_000):
 
 
 def make_sets(folder):
-    """Writes one JSON file per skill."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Writes one JSON file per skill, and the pictures of look as PNG files."""
+    (folder / 'images').mkdir(parents=True, exist_ok=True)
     for skill, size in SIZES.items():
-        items = [
-            {'id': f'{item.task}-{i}', 'task': item.task, 'messages': prompt_of(item), 'rule': item.rule, 'expect': item.expect}
-            for i, item in enumerate(held_out(skill, size, SEED))
-        ]
+        items = [written(item, i) for i, item in enumerate(held_out(skill, size, SEED))]
         check_no_overlap(items, skill)
-        text = ',\n'.join(json.dumps(item) for item in items)
-        (folder / f'{skill}.json').write_text(f'{{"skill": "{skill}", "seed": {SEED}, "items": [\n{text}\n]}}\n')
-        print(f'{skill}: {len(items)} items')
+        write_set(folder, skill, items)
+    write_set(folder, 'look', look_items(folder))
+
+
+def written(item, number):
+    return {'id': f'{item.task}-{number}', 'task': item.task, 'messages': prompt_of(item), 'rule': item.rule,
+            'expect': item.expect}
+
+
+def write_set(folder, skill, items):
+    lines = ',\n'.join(json.dumps(item) for item in items)
+    (folder / f'{skill}.json').write_text(f'{{"skill": "{skill}", "seed": {SEED}, "items": [\n{lines}\n]}}\n')
+    print(f'{skill}: {len(items)} items')
+
+
+def look_items(folder):
+    """Several different questions on each of SCENES held-out scenes, none of which the training side can draw."""
+    rng, items = random.Random(SEED), []
+    for number in range(SCENES):
+        scene, asked = draw_scene(rng, 'eval'), {}
+        name = f'images/{number:02}.png'
+        render(scene)[0].save(folder / name, optimize=True)
+        while len(asked) < QUESTIONS_PER_SCENE:
+            item = question(scene, rng)
+            asked[item.turns[0][0]] = item
+        for item in asked.values():
+            content = [{'type': 'image'}, {'type': 'text', 'text': item.turns[0][0]}]
+            entry = written(item, len(items)) | {'messages': [{'role': 'user', 'content': content}], 'image': name}
+            items.append(entry)
+    return items
 
 
 def check_tokenizer(folder):
@@ -97,35 +128,54 @@ def check_tokenizer(folder):
         raise SystemExit(f'{folder}: trained with tokenizer {noted}, but tokenizer.json is {found}')
 
 
-@torch.inference_mode()
-def answers(model, tokenizer, prompts, limit=200):
-    """Greedy answers as (text, ended by itself), batched with left padding."""
-    tokenizer.padding_side = 'left'
-    texts = [tokenizer.apply_chat_template(prompt, tokenize=False, add_generation_prompt=True) for prompt in prompts]
-    batch = tokenizer(texts, return_tensors='pt', padding=True, add_special_tokens=False)
-    batch.pop('token_type_ids', None)
-    made = model.generate(**batch, max_new_tokens=limit, do_sample=False)[:, batch.input_ids.shape[1] :]
-    return [(tokenizer.decode(row, skip_special_tokens=True), tokenizer.eos_token_id in row) for row in made]
+class Subject:
+    """A checkpoint folder, ready to answer: Llama (text only) or LLaVA (with eyes)."""
+
+    def __init__(self, folder):
+        check_tokenizer(folder)
+        self.sees = AutoConfig.from_pretrained(folder).model_type == 'llava'
+        kind = AutoModelForImageTextToText if self.sees else AutoModelForCausalLM
+        self.model = kind.from_pretrained(folder, dtype=torch.float32).eval()
+        self.processor = AutoProcessor.from_pretrained(folder) if self.sees else None
+        self.tokenizer = AutoTokenizer.from_pretrained(folder)
+        self.tokenizer.padding_side = 'left'
+
+    @torch.inference_mode()
+    def answers(self, items, sets, limit=200):
+        """Greedy answers as (text, ended by itself), batched with left padding."""
+        template = self.tokenizer.apply_chat_template
+        texts = [template(item['messages'], tokenize=False, add_generation_prompt=True) for item in items]
+        if 'image' in items[0]:
+            pictures = [Image.open(sets / item['image']).convert('RGB') for item in items]
+            self.processor.tokenizer.padding_side = 'left'
+            batch = self.processor(text=texts, images=pictures, return_tensors='pt', padding=True)
+        else:
+            batch = self.tokenizer(texts, return_tensors='pt', padding=True, add_special_tokens=False)
+        batch.pop('token_type_ids', None)
+        made = self.model.generate(**batch, max_new_tokens=limit, do_sample=False)[:, batch['input_ids'].shape[1] :]
+        return [(self.tokenizer.decode(row, skip_special_tokens=True), self.tokenizer.eos_token_id in row) for row in made]
+
+
+def load_set(sets, skill):
+    items = json.loads((sets / f'{skill}.json').read_text())['items']
+    if skill != 'look':
+        check_no_overlap(items, skill)
+    return items
 
 
 def score(folder, sets, show=0):
     """Prints the share of right answers per task and per skill; returns {skill: share}."""
-    check_tokenizer(folder)
-    tokenizer = AutoTokenizer.from_pretrained(folder)
-    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
-    shares = {}
-    for skill in SIZES:
-        items = json.loads((sets / f'{skill}.json').read_text())['items']
-        check_no_overlap(items, skill)
-        right = defaultdict(list)
+    subject, shares = Subject(folder), {}
+    for skill in [*SIZES, *(['look'] if subject.sees else [])]:
+        items, right, wrong = load_set(sets, skill), defaultdict(list), []
         for start in range(0, len(items), 25):
             batch = items[start : start + 25]
-            for item, (answer, finished) in zip(batch, answers(model, tokenizer, [item['messages'] for item in batch])):
+            for item, (answer, finished) in zip(batch, subject.answers(batch, sets)):
                 ok = RULES[item['rule']](answer, item['expect'], finished)
                 right[item['task']].append(ok)
-                if not ok and show > 0:
-                    show -= 1
-                    print(f'  {item["task"]}: {item["messages"][-1]["content"]!r} -> {answer!r}, expected {item["expect"]!r}')
+                if not ok:
+                    wrong.append(f'  {item["task"]}: {item["messages"][-1]["content"]!r} -> {answer!r}, not {item["expect"]!r}')
+        print(*wrong[:show], sep='\n')
         for task, marks in sorted(right.items()):
             print(f'{task:16} {sum(marks) / len(marks):6.1%}  of {len(marks)}')
         shares[skill] = sum(map(sum, right.values())) / len(items)
@@ -138,7 +188,7 @@ if __name__ == '__main__':
     arguments.add_argument('command', choices=['make', 'score'])
     arguments.add_argument('folder', nargs='?', type=Path, default=SETS.parent)
     arguments.add_argument('--sets', type=Path, default=SETS)
-    arguments.add_argument('--show', type=int, default=0, help='print that many wrong answers')
+    arguments.add_argument('--show', type=int, default=0, help='print that many wrong answers of each skill')
     arguments.add_argument('--threads', type=int, default=1)
     options = arguments.parse_args()
     torch.set_num_threads(options.threads)

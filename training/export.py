@@ -7,9 +7,10 @@ from pathlib import Path
 
 import torch
 from safetensors.torch import load_file, save_file
-from transformers import AutoTokenizer, GenerationConfig
+from transformers import AutoTokenizer, GenerationConfig, LlavaProcessor, SiglipImageProcessor
 
-from model import CONTEXT, build_text_model
+from model import CONTEXT, build_text_model, build_vision_model
+from scenes import PATCH, SIDE
 
 HERE = Path(__file__).parent
 LIMIT_BYTES = 25_000_000
@@ -19,22 +20,36 @@ def export(name, out):
     """bf16 weights, config, tokenizer, chat template and generation defaults; needs no code of ours to load."""
     state = torch.load(HERE / 'runs' / name / 'checkpoint.pt', weights_only=True)
     tokenizer = AutoTokenizer.from_pretrained(HERE / state['settings']['tokenizer'])
-    model = build_text_model(tokenizer)
+    sees = state['settings']['images'] > 0
+    model = (build_vision_model if sees else build_text_model)(tokenizer)
     model.load_state_dict(state['mean'])
     model.to(torch.bfloat16).save_pretrained(out)
     tokenizer.save_pretrained(out)
     generation = {'bos_token_id': tokenizer.bos_token_id, 'eos_token_id': tokenizer.eos_token_id,
                   'pad_token_id': tokenizer.pad_token_id, 'max_length': CONTEXT}
     GenerationConfig(do_sample=False, **generation).save_pretrained(out)
+    if sees:
+        processor(tokenizer).save_pretrained(out)
     plain_names(out)
     stamp(out, state)
     print(f'{name} at step {state["step"]}, {state["tokens"] / 1e6:.1f} M tokens -> {out}')
 
 
+def processor(tokenizer):
+    """Scales pictures to SIDE x SIDE and -1..1, and widens `<image>` to one token per patch."""
+    half = [0.5, 0.5, 0.5]
+    pictures = SiglipImageProcessor(size={'height': SIDE, 'width': SIDE}, image_mean=half, image_std=half)
+    return LlavaProcessor(
+        pictures, tokenizer, patch_size=PATCH, vision_feature_select_strategy='full', image_token='<image>',
+        num_additional_image_tokens=0, chat_template=tokenizer.chat_template,
+    )
+
+
 def plain_names(out):
     """Names that loaders other than the newest transformers know, too."""
     config = json.loads((out / 'config.json').read_text())
-    config['rope_theta'] = config['rope_parameters']['rope_theta']
+    decoder = config.get('text_config', config)
+    decoder['rope_theta'] = decoder['rope_parameters']['rope_theta']
     config['torch_dtype'] = 'bfloat16'
     (out / 'config.json').write_text(json.dumps(config, indent=2) + '\n')
     tokenizer = json.loads((out / 'tokenizer_config.json').read_text())

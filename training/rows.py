@@ -5,6 +5,10 @@ import random
 import torch
 
 from generate import SKILLS, sample
+from generate.item import draw_scene
+from generate.look import question as look_question
+from model import IMAGE_TOKENS
+from scenes import pixels, render
 
 IGNORED = -100
 
@@ -13,40 +17,51 @@ class Rows:
     """Every row is one conversation that starts at position 0 and goes on, task after task, until it is full.
 
     That is packing and multi-turn practice at once: later tasks follow unrelated earlier turns, as in a chat.
-    A share `echo` of the rows is a random string of tokens said twice, which forms the copying heads early.
+    A share `echo` of the rows is a random string of tokens said again and again, which forms the copying heads
+    early; a share `images` is one picture with many questions.
     """
 
-    def __init__(self, tokenizer, length, mix, seed, echo=0.05):
+    def __init__(self, tokenizer, length, mix, seed, echo, images):
         self.tokenizer, self.length, self.echo = tokenizer, length, echo
         self.skills, self.weights = list(mix), list(mix.values())
+        self.images = images
         self.rng = random.Random(seed)
-        self.pieces = {}
-
-    def encode(self, text):
-        return self.tokenizer(text, add_special_tokens=False).input_ids
-
-    def fixed(self, text):
-        if text not in self.pieces:
-            self.pieces[text] = self.encode(text)
-        return self.pieces[text]
 
     def row(self):
-        """(ids, labels), both `length` long."""
-        if self.rng.random() < self.echo:
-            return self.echo_row()
+        """(ids, labels, pixels or None); ids and labels are `length` long."""
+        kind = self.rng.random()
+        if kind < self.echo:
+            return *self.echo_row(), None
+        return self.look_row() if kind < self.echo + self.images else (*self.talk_row(), None)
+
+    def talk_row(self):
         ids, labels = [], []
         if self.rng.random() < 0.1:
             self.add(ids, labels, '<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n', learn=False)
         while len(ids) < self.length:
             skill = self.rng.choices(self.skills, self.weights)[0]
             for question, answer in sample(skill, self.rng).turns:
-                self.add(ids, labels, f'<|im_start|>user\n{question}<|im_end|>\n<|im_start|>assistant\n', learn=False)
-                self.add(ids, labels, f'{answer}<|im_end|>', learn=True)
-                self.add(ids, labels, '\n', learn=False)
+                self.exchange(ids, labels, question, answer)
         return ids[: self.length], labels[: self.length]
 
+    def look_row(self):
+        """One picture and as many questions about it as fit."""
+        scene = draw_scene(self.rng)
+        image = '<image>' * IMAGE_TOKENS + '\n'
+        ids, labels = [], []
+        while len(ids) < self.length:
+            question, answer = look_question(scene, self.rng).turns[0]
+            self.exchange(ids, labels, image + question, answer)
+            image = ''
+        return ids[: self.length], labels[: self.length], pixels(render(scene)[0])
+
+    def exchange(self, ids, labels, question, answer):
+        self.add(ids, labels, f'<|im_start|>user\n{question}<|im_end|>\n<|im_start|>assistant\n', learn=False)
+        self.add(ids, labels, f'{answer}<|im_end|>', learn=True)
+        self.add(ids, labels, '\n', learn=False)
+
     def add(self, ids, labels, text, learn):
-        piece = self.encode(text)
+        piece = self.tokenizer(text, add_special_tokens=False).input_ids
         ids += piece
         labels += piece if learn else [IGNORED] * len(piece)
 
@@ -58,10 +73,15 @@ class Rows:
         return ids, [IGNORED] * start + ids[start:]
 
     def batch(self, size):
-        """ids and labels, [size, length] each; labels already shifted to sit under the token before them."""
-        ids, labels = zip(*(self.row() for _ in range(size)))
+        """ids and labels [size, length], pixels [pictures, 3, side, side] or None.
+
+        Labels are already shifted to sit under the token before them.
+        """
+        ids, labels, pictures = zip(*(self.row() for _ in range(size)))
         ids, labels = torch.tensor(ids), torch.tensor(labels)
-        return ids, torch.cat([labels[:, 1:], torch.full((size, 1), IGNORED)], 1)
+        pictures = [torch.from_numpy(picture) for picture in pictures if picture is not None]
+        shifted = torch.cat([labels[:, 1:], torch.full((size, 1), IGNORED)], 1)
+        return ids, shifted, torch.stack(pictures) if pictures else None
 
 
 def known_skills(mix):

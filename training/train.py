@@ -1,6 +1,6 @@
 """Trains nano, resumably: `python train.py text` (settings in settings/text.json, state in runs/text/).
 
-Run it again to go on after an interruption. It refuses to resume with other settings than it began with.
+Ctrl-C or SIGTERM saves and stops; run it again to go on. It refuses to resume with other settings than it began with.
 A sliding mean of the weights is kept beside the weights themselves; that mean is what gets exported.
 """
 
@@ -8,6 +8,7 @@ import argparse
 import hashlib
 import json
 import os
+import signal
 import time
 from pathlib import Path
 
@@ -15,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from transformers import AutoTokenizer
 
-from model import build_text_model
+from model import build_text_model, build_vision_model, start_vision_model
 from optimizer import optimizers
 from rows import IGNORED, Rows, known_skills
 
@@ -31,7 +32,7 @@ class Run:
         self.settings, self.step, self.tokens = settings, 0, 0
         self.tokenizer = AutoTokenizer.from_pretrained(HERE / settings['tokenizer'])
         torch.manual_seed(settings['seed'])
-        self.model = build_text_model(self.tokenizer)
+        self.model = (build_vision_model if settings['images'] else build_text_model)(self.tokenizer)
         self.mean = {name: value.clone() for name, value in self.model.state_dict().items()}
         self.optimizers = optimizers(self.model, settings['matrix_lr'], settings['other_lr'])
         self.signature = signature(settings)
@@ -50,10 +51,16 @@ class Run:
             self.mean, self.step, self.tokens = state['mean'], state['step'], state['tokens']
             for optimizer, saved in zip(self.optimizers, state['optimizers']):
                 optimizer.load_state_dict(saved)
-        elif self.settings.get('init'):
-            state = torch.load(HERE / 'runs' / self.settings['init'] / 'checkpoint.pt', weights_only=True)
-            self.model.load_state_dict(state['model'])
-            self.mean = state['mean']
+        elif 'init' in self.settings:
+            self.start_from(torch.load(HERE / 'runs' / self.settings['init'] / 'checkpoint.pt', weights_only=True))
+
+    def start_from(self, state):
+        """Weights of an earlier run; a vision run may begin with a text run's decoder and the pre-trained tower."""
+        if 'tower' in self.settings:
+            start_vision_model(self.model, state['mean'], torch.load(HERE / self.settings['tower'], weights_only=True))
+        else:
+            self.model.load_state_dict(state['mean'])
+        self.mean = {name: value.clone() for name, value in self.model.state_dict().items()}
 
     def save(self):
         """Writes beside the old checkpoint and renames, so that an interruption never leaves half a file."""
@@ -76,12 +83,13 @@ def rate(settings, step):
     return min(up, max(0.0, min(1.0, left)))
 
 
-def learn(run, ids, targets):
+def learn(run, ids, targets, pictures):
     """One optimizer step; returns (loss, share of answer tokens predicted right)."""
     for optimizer, lr in zip(run.optimizers, (run.settings['matrix_lr'], run.settings['other_lr'])):
         for group in optimizer.param_groups:
             group['lr'] = lr * rate(run.settings, run.step)
-    hidden = run.model.model(input_ids=ids, use_cache=False).last_hidden_state
+    seen = {} if pictures is None else {'pixel_values': pictures}
+    hidden = run.model.model(input_ids=ids, use_cache=False, **seen).last_hidden_state
     wanted = targets != IGNORED
     logits, targets = run.model.lm_head(hidden[wanted]), targets[wanted]
     loss = F.cross_entropy(logits, targets)
@@ -99,11 +107,14 @@ def learn(run, ids, targets):
 
 def train(run):
     settings = run.settings
-    rows = Rows(run.tokenizer, settings['length'], known_skills(settings['mix']), settings['seed'] + run.step, settings['echo'])
-    window, began = [], time.time()
-    while run.step < settings['steps']:
-        ids, targets = rows.batch(settings['batch'])
-        window.append(learn(run, ids, targets))
+    mix, seed = known_skills(settings['mix']), settings['seed'] + run.step
+    rows = Rows(run.tokenizer, settings['length'], mix, seed, settings['echo'], settings['images'])
+    window, began, stopping = [], time.time(), []
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopping.append(True))
+    while run.step < settings['steps'] and not stopping:
+        ids, targets, pictures = rows.batch(settings['batch'])
+        window.append(learn(run, ids, targets, pictures))
         run.step += 1
         run.tokens += ids.numel()
         if run.step % settings['log_every'] == 0:

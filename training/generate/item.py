@@ -3,7 +3,17 @@
 import hashlib
 from dataclasses import dataclass, field
 
+from scenes import invent
+
 HELD_OUT_SHARE = 16  # one prompt in this many belongs to the evaluation side
+
+
+def sha(text):
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def side_of(digest):
+    return 'eval' if int(digest[:8], 16) % HELD_OUT_SHARE == 0 else 'train'
 
 
 @dataclass
@@ -31,14 +41,14 @@ class Item:
 
     def key(self):
         """Hash of everything the model is shown before its last answer."""
-        shown = [question for question, _ in self.turns] + [repr(self.scene) if self.scene else '']
-        return hashlib.sha256('\x00'.join(shown).encode()).hexdigest()
+        shown = [question for question, _ in self.turns] + ([repr(self.scene)] if self.scene else [])
+        return sha('\x00'.join(shown))
 
     def side(self):
         """'train' or 'eval': fixed by the item itself, so the two sides can never share a prompt."""
         if self.split:
             return self.split
-        return 'eval' if int(self.key()[:8], 16) % HELD_OUT_SHARE == 0 else 'train'
+        return side_of(sha(repr(self.scene)) if self.scene else self.key())
 
 
 def draw(make, rng, side):
@@ -48,3 +58,11 @@ def draw(make, rng, side):
         if item.side() == side:
             return item
     raise ValueError(f'{make.__name__} gave no item of side {side!r} in 10,000 tries')
+
+
+def draw_scene(rng, side='train'):
+    """A scene of the wanted side; all questions about a scene share its side."""
+    while True:
+        scene = invent(rng)
+        if side_of(sha(repr(scene))) == side:
+            return scene
