@@ -31,6 +31,7 @@ const kinds = {
   unsupported_media_type: { status: 415, type: 'invalid_request_error', summary: 'The content type is not JSON.' },
   client_closed_request: { status: 499, type: 'invalid_request_error', summary: 'The client went away (logs only).' },
   queue_full: { status: 429, type: 'rate_limit_error', summary: 'Too many requests are waiting; retry later.' },
+  internal_error: { status: 500, type: 'server_error', summary: 'An unexpected error; the log has its details.' },
   engine_failure: { status: 500, type: 'server_error', summary: 'The engine failed while it served the request.' },
   model_unavailable: { status: 503, type: 'unavailable_error', summary: 'The model is loading or restarting.' },
   shutting_down: { status: 503, type: 'unavailable_error', summary: 'The server is draining before it stops.' },

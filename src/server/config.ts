@@ -1,0 +1,30 @@
+/** Settings of the HTTP server, with their defaults. */
+
+import { z } from 'zod';
+
+export const serverConfigSchema = z
+  .strictObject({
+    host: z.string().min(1).default('127.0.0.1'),
+    /** 0 picks a free port. */
+    port: z.int().min(0).max(65_535).default(8080),
+    /** Without keys the server is open to whoever can reach it. */
+    apiKeys: z.array(z.string().min(1).max(512)).max(1024).default([]),
+    /** Lets scrapers read `/metrics` without a key. `/health` and `/ready` never need one. */
+    publicMetrics: z.boolean().default(false),
+    bodyLimitBytes: z
+      .int()
+      .min(1024)
+      .default(16 * 1024 * 1024),
+    /** Longest time for the whole body of a request to arrive. */
+    bodyTimeoutMs: z.int().min(1).default(30_000),
+    /** A stream that is idle for so long gets a comment line, which keeps proxies from closing it. */
+    keepAliveIntervalMs: z.int().min(10).default(15_000),
+    /** Prompts of one completions request that run at the same time. */
+    promptConcurrency: z.int().min(1).default(8),
+    /** Origins of web pages that may call the API; `*` allows all. */
+    corsOrigins: z.array(z.string().min(1)).default([]),
+    logLevel: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
+  })
+  .readonly();
+
+export type ServerConfig = z.output<typeof serverConfigSchema>;

@@ -1,0 +1,86 @@
+/** Runs the prompts of one HTTP request on the backend, watched by the log record and the metrics. */
+
+import type { ModelInfo } from '../core/backend.js';
+import { TrimtabError } from '../core/errors.js';
+import type { GenerateEvent, GenerateRequest, Usage } from '../core/messages.js';
+import type { ServerContext, ServerDependencies } from './context.js';
+import { type Merged, merge } from './merge.js';
+
+export type PromptEvent = Merged<GenerateEvent>;
+
+/** What every reply to one request has in common. */
+export interface ReplyHead {
+  readonly id: string;
+  /** Unix seconds. */
+  readonly created: number;
+  readonly model: string;
+  readonly fingerprint: string;
+}
+
+export function replyHead(id: string, model: ModelInfo): ReplyHead {
+  return { id, created: Math.floor(Date.now() / 1000), model: model.id, fingerprint: model.fingerprint };
+}
+
+/** @throws {TrimtabError} model_not_found */
+export function requireModel({ backend }: ServerDependencies, id: string): ModelInfo {
+  const model = backend.models().find((candidate) => candidate.id === id);
+  if (model !== undefined) return model;
+  const served = backend
+    .models()
+    .slice(0, 10)
+    .map((candidate) => candidate.id)
+    .join(', ');
+  throw new TrimtabError(
+    'model_not_found',
+    `model: no model named "${id.slice(0, 100)}" here; served: ${served}`,
+    {
+      param: 'model',
+    },
+  );
+}
+
+/**
+ * Yields the events of all prompts as they come; ends only after the `end` of each of them. Leaving the loop
+ * early, like a client that goes away, cancels what still runs.
+ * @throws {TrimtabError} whatever the backend throws; client_closed_request when the client is gone
+ */
+export async function* generate(
+  deps: ServerDependencies,
+  c: ServerContext,
+  requests: readonly GenerateRequest[],
+): AsyncGenerator<PromptEvent> {
+  const record = c.var.record;
+  const model = requests[0]!.model;
+  const observeLatency = requests.map(() => deps.metrics.latency.observer(model, () => record.elapsedMs));
+  const cancel = new AbortController();
+  const signal = AbortSignal.any([c.req.raw.signal, cancel.signal]);
+  const sources = requests.map((request) => () => deps.backend.generate(request, signal));
+  let ended = 0;
+  try {
+    for await (const item of merge(sources, deps.config.promptConcurrency)) {
+      record.observe(item.value);
+      deps.metrics.tokens.observe(model, item.value);
+      observeLatency[item.source]!(item.value);
+      if (item.value.type === 'end') ended++;
+      yield item;
+    }
+  } finally {
+    cancel.abort();
+  }
+  if (ended < requests.length) throw endedEarly(c.req.raw.signal);
+}
+
+function endedEarly(signal: AbortSignal): TrimtabError {
+  if (signal.aborted) return new TrimtabError('client_closed_request', 'The client closed the connection.');
+  return new TrimtabError('engine_failure', 'The engine ended the generation before it was complete.');
+}
+
+export function addUsage(a: Usage, b: Usage): Usage {
+  return {
+    promptTokens: a.promptTokens + b.promptTokens,
+    cachedTokens: a.cachedTokens + b.cachedTokens,
+    completionTokens: a.completionTokens + b.completionTokens,
+  };
+}
+
+export const noUsage: Usage = { promptTokens: 0, cachedTokens: 0, completionTokens: 0 };

@@ -1,0 +1,92 @@
+/** Messages of a chat as they come over the wire, to `ChatMessage`. */
+
+import { z } from 'zod';
+import type { ChatMessage, ToolCall } from '../../core/messages.js';
+import { boundedArray, invalidField, optional, wellFormedText } from './fields.js';
+import { unsupported } from './unsupported-fields.js';
+
+const part = z.discriminatedUnion('type', [
+  z.looseObject({ type: z.literal('text'), text: wellFormedText }),
+  z.looseObject({ type: z.literal('refusal'), refusal: wellFormedText }),
+  z.looseObject({ type: z.enum(['image_url', 'input_image', 'input_audio', 'video_url', 'file']) }),
+]);
+type Part = z.output<typeof part>;
+
+const content = z.union([wellFormedText, boundedArray(part, 1024)]);
+const name = optional(z.string().max(256));
+
+const toolCall = z.looseObject({
+  id: z.string().max(256),
+  type: z.literal('function'),
+  function: z.looseObject({ name: z.string().max(256), arguments: z.string() }),
+});
+
+export const chatMessage = z.discriminatedUnion('role', [
+  z.looseObject({ role: z.enum(['system', 'developer', 'user']), content, name }),
+  z.looseObject({
+    role: z.literal('assistant'),
+    content: optional(content),
+    name,
+    tool_calls: optional(boundedArray(toolCall, 128)),
+    reasoning_content: optional(wellFormedText),
+    reasoning: optional(wellFormedText),
+  }),
+  z.looseObject({ role: z.literal('tool'), content, tool_call_id: z.string().max(256) }),
+  z.looseObject({ role: z.literal('function'), content: optional(content), name: z.string().max(256) }),
+]);
+export type WireMessage = z.output<typeof chatMessage>;
+
+/** @throws {TrimtabError} for content that a text model cannot read, naming `messages[i].content[j]` */
+export function toChatMessage(message: WireMessage, index: number): ChatMessage {
+  const path = `messages[${index}]`;
+  const text = contentText(message.content, path);
+  switch (message.role) {
+    case 'assistant':
+      return assistantMessage(message, text, path);
+    case 'tool':
+      return { role: 'tool', content: text, tool_call_id: message.tool_call_id };
+    case 'function': // the name that tool messages had before there were tools
+      return { role: 'tool', content: text, name: message.name };
+    default:
+      return { role: message.role, content: text, ...(message.name !== undefined && { name: message.name }) };
+  }
+}
+
+function assistantMessage(
+  message: Extract<WireMessage, { role: 'assistant' }>,
+  text: string | null,
+  path: string,
+): ChatMessage {
+  const toolCalls = message.tool_calls?.map(toToolCall);
+  if (text === null && toolCalls === undefined) {
+    throw invalidField(`${path}.content`, 'an assistant message needs content or tool_calls');
+  }
+  const reasoning = message.reasoning_content ?? message.reasoning;
+  return {
+    role: 'assistant',
+    content: text,
+    ...(message.name !== undefined && { name: message.name }),
+    ...(toolCalls !== undefined && { tool_calls: toolCalls }),
+    ...(reasoning !== undefined && { reasoning_content: reasoning }),
+  };
+}
+
+function toToolCall(call: z.output<typeof toolCall>): ToolCall {
+  return {
+    id: call.id,
+    type: 'function',
+    function: { name: call.function.name, arguments: call.function.arguments },
+  };
+}
+
+function contentText(value: string | readonly Part[] | undefined, path: string): string | null {
+  if (value === undefined) return null;
+  if (typeof value === 'string') return value;
+  return value.map((item, j) => partText(item, `${path}.content[${j}]`)).join('');
+}
+
+function partText(item: Part, path: string): string {
+  if (item.type === 'text') return item.text;
+  if (item.type === 'refusal') return item.refusal;
+  throw unsupported(path, `this model reads text only, received a part of type ${item.type}`);
+}

@@ -1,0 +1,84 @@
+/** The body of `POST /v1/chat/completions` to a core request. */
+
+import { z } from 'zod';
+import type { GenerateRequest } from '../../core/messages.js';
+import { chatMessage, toChatMessage } from './chat-messages.js';
+import {
+  boundedArray,
+  includeUsage,
+  invalidField,
+  optional,
+  samplingParams,
+  sharedFields,
+  stopParams,
+  withDefault,
+} from './fields.js';
+import { parse } from './parse.js';
+import { refuseUnsupported, unsupportedFields } from './unsupported-fields.js';
+
+const maxMessages = 4096;
+
+/** How the chat template turns messages into a prompt; `/tokenize` takes the same fields. */
+export const templateFields = {
+  messages: boundedArray(chatMessage, maxMessages).refine((messages) => messages.length > 0, {
+    message: 'expected at least one message',
+  }),
+  add_generation_prompt: optional(z.boolean()),
+  continue_final_message: withDefault(z.boolean(), false),
+  chat_template_kwargs: optional(z.record(z.string().max(256), z.unknown())),
+};
+
+const chatRequestSchema = z.looseObject({
+  ...sharedFields,
+  ...templateFields,
+  max_tokens: optional(z.int().min(1)),
+  max_completion_tokens: optional(z.int().min(1)),
+  logprobs: withDefault(z.boolean(), false),
+  top_logprobs: optional(z.int().min(0).max(20)),
+});
+
+export interface ChatRequest {
+  readonly generate: GenerateRequest;
+  readonly stream: boolean;
+  readonly includeUsage: boolean;
+}
+
+/** @throws {TrimtabError} invalid_request or unsupported_parameter, naming the field */
+export function parseChatRequest(input: Readonly<Record<string, unknown>>, id: string): ChatRequest {
+  const body = parse(chatRequestSchema, input);
+  refuseUnsupported(input, unsupportedFields.chat);
+  if (body.top_logprobs !== undefined && !body.logprobs) {
+    throw invalidField('top_logprobs', 'allowed only together with logprobs: true');
+  }
+  const generate: GenerateRequest = {
+    id,
+    model: body.model,
+    prompt: chatPrompt(body),
+    n: body.n,
+    sampling: samplingParams(body),
+    stop: stopParams(body, body.max_completion_tokens ?? body.max_tokens),
+    topLogprobs: body.logprobs ? (body.top_logprobs ?? 0) : undefined,
+    echo: false,
+    skipSpecialTokens: body.skip_special_tokens,
+    priority: body.priority,
+    cachePrompt: body.cache_prompt,
+    cacheSalt: body.cache_salt,
+  };
+  return { generate, stream: body.stream, includeUsage: includeUsage(body) };
+}
+
+const templateSchema = z.looseObject(templateFields);
+
+/** @throws {TrimtabError} invalid_request when the last message would be both closed and left open */
+export function chatPrompt(body: z.output<typeof templateSchema>): GenerateRequest['prompt'] {
+  if (body.continue_final_message && body.add_generation_prompt === true) {
+    throw invalidField('continue_final_message', 'not allowed together with add_generation_prompt: true');
+  }
+  return {
+    kind: 'chat',
+    messages: body.messages.map(toChatMessage),
+    ...(body.chat_template_kwargs !== undefined && { templateVariables: body.chat_template_kwargs }),
+    addGenerationPrompt: body.add_generation_prompt ?? !body.continue_final_message,
+    continueFinalMessage: body.continue_final_message,
+  };
+}

@@ -1,0 +1,24 @@
+import type { ServerDependencies, ServerHandler } from '../context.js';
+import { generate, replyHead, requireModel } from '../generation.js';
+import { newId } from '../new-id.js';
+import { chatChunks } from '../openai/chat-chunk.js';
+import { parseChatRequest } from '../openai/chat-request.js';
+import { chatResponse } from '../openai/chat-response.js';
+import { readJson } from '../read-json.js';
+import { streamReply } from '../stream-reply.js';
+
+/** `POST /v1/chat/completions` */
+export function chatCompletions(deps: ServerDependencies): ServerHandler {
+  return async (c) => {
+    const id = newId('chatcmpl');
+    const request = parseChatRequest(await readJson(c.req.raw, deps.config), id);
+    const { generate: core, stream, includeUsage } = request;
+    const model = requireModel(deps, core.model);
+    c.var.record.model = model.id;
+    c.var.record.stream = stream;
+    const head = replyHead(id, model);
+    const events = generate(deps, c, [core]);
+    if (stream) return streamReply(deps, c, chatChunks(events, head, includeUsage));
+    return c.json(await chatResponse(events, head, core.n, core.topLogprobs !== undefined));
+  };
+}
