@@ -45,9 +45,22 @@ function contains(folder: string, path: string): boolean {
   return route !== '' && route !== '..' && !route.startsWith(`..${sep}`) && !isAbsolute(route);
 }
 
+/** Turns the error codes of the system (EACCES, ENAMETOOLONG, …) into errors that name the file. */
+function readable<T>(path: string, read: () => T): T {
+  try {
+    return read();
+  } catch (cause) {
+    throw invalidCheckpoint(path, `cannot be read: ${(cause as Error).message}`, cause);
+  }
+}
+
+export function openForReading(path: string): number {
+  return readable(path, () => openSync(path, 'r'));
+}
+
 /** Size in bytes of a regular file; anything else (missing, folder, pipe, device) is an error. */
 export function fileSize(path: string): number {
-  const stat = statSync(path, { throwIfNoEntry: false });
+  const stat = readable(path, () => statSync(path, { throwIfNoEntry: false }));
   if (stat === undefined) throw invalidCheckpoint(path, 'the file is missing');
   if (!stat.isFile()) throw invalidCheckpoint(path, 'is not a regular file');
   return stat.size;
@@ -56,7 +69,7 @@ export function fileSize(path: string): number {
 /** Up to `length` first bytes. */
 export function firstBytes(path: string, length: number): Buffer {
   const bytes = Buffer.alloc(Math.min(length, fileSize(path)));
-  const fd = openSync(path, 'r');
+  const fd = openForReading(path);
   try {
     return bytes.subarray(0, readSync(fd, bytes, 0, bytes.length, 0));
   } finally {
@@ -75,7 +88,10 @@ export function decodeUtf8(path: string, bytes: Uint8Array): string {
 export function readText(path: string, maxBytes: number): string {
   const size = fileSize(path);
   if (size > maxBytes) throw invalidCheckpoint(path, `has ${size} bytes, more than the limit of ${maxBytes}`);
-  return decodeUtf8(path, readFileSync(path));
+  return decodeUtf8(
+    path,
+    readable(path, () => readFileSync(path)),
+  );
 }
 
 export function readJsonObject(path: string, maxBytes: number): JsonObject {

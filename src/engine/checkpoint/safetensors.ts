@@ -4,10 +4,18 @@
  * Reads are synchronous: this runs in the compile step, never on the thread that serves requests.
  */
 
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { closeSync, fstatSync, readSync } from 'node:fs';
 import type { Dtype } from './dtype.js';
 import { byteLengthOf, isDtype, isFloatDtype, widenBf16, widenF16 } from './dtype.js';
-import { asJsonObject, decodeUtf8, fileSize, invalidCheckpoint, isJsonObject, parseJson } from './files.js';
+import {
+  asJsonObject,
+  decodeUtf8,
+  fileSize,
+  invalidCheckpoint,
+  isJsonObject,
+  openForReading,
+  parseJson,
+} from './files.js';
 import { refuseForeignFormat } from './foreign-format.js';
 
 export interface TensorInfo {
@@ -94,7 +102,7 @@ export class SafetensorsFile {
 export function openSafetensors(path: string): SafetensorsFile {
   fileSize(path);
   refuseForeignFormat(path);
-  const fd = openSync(path, 'r');
+  const fd = openForReading(path);
   try {
     return new SafetensorsFile(path, fd, readHeader(path, fd));
   } catch (error) {
