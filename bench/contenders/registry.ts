@@ -1,0 +1,16 @@
+/** The contenders by name; each is imported only in the process that measures it. */
+
+import type { ModelName } from '../shapes.js';
+import type { Contender } from './contender.js';
+
+export const contenders = {
+  'node-llama-cpp Q4_0': async (model: ModelName): Promise<Contender> =>
+    new (await import('./node-llama-cpp.js')).NodeLlamaCpp(model, 'q4_0'),
+  'node-llama-cpp Q8_0': async (model: ModelName): Promise<Contender> =>
+    new (await import('./node-llama-cpp.js')).NodeLlamaCpp(model, 'q8_0'),
+  'transformers.js q4': async (model: ModelName): Promise<Contender> =>
+    new (await import('./transformers-js.js')).TransformersJs(model),
+} as const;
+
+export type ContenderName = keyof typeof contenders;
+export const contenderNames = Object.keys(contenders) as ContenderName[];
