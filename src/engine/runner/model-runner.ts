@@ -1,0 +1,140 @@
+/** The runner over a compiled model: looks up embeddings, feeds the cache, runs one step, appends what is new. */
+
+import type { Checkpoint } from '../checkpoint/checkpoint.js';
+import type { DecoderConfig } from '../checkpoint/decoder-config.js';
+import { decoderTensorNames } from '../checkpoint/decoder-tensors.js';
+import type { CompiledModel } from '../compiler/compiled-model.js';
+import type { Variant } from '../graph/pipeline.js';
+import { plainVariant } from '../graph/pipeline.js';
+import { SlabLaneCache } from '../kv-cache/slab-lane-cache.js';
+import { decoderInputs } from '../models/layers.js';
+import type { RotaryTables } from '../models/rotary.js';
+import { rotaryTables } from '../models/rotary.js';
+import { CacheFeeds } from './cache-feeds.js';
+import { EmbeddingTable } from './embedding-table.js';
+import type { Feeds, Tensor } from './ort-session.js';
+import { floats } from './ort-session.js';
+import type { ForwardRequest, Runner } from './runner.js';
+import type { StepBuffers } from './step-buffers.js';
+import { StepBufferPool } from './step-buffers.js';
+import { causalMask, rotaryPositions } from './step-inputs.js';
+import { VariantSessions } from './variant-sessions.js';
+
+const firstRotaryLength = 2048;
+
+/** What a variant reads and returns beyond the plain step. */
+export interface StepExtras {
+  readonly variant: Variant;
+  readonly feeds: Feeds;
+}
+
+const plainStep: StepExtras = { variant: plainVariant, feeds: {} };
+
+export interface StepResult {
+  /** `[logitRows, vocab]`, valid until the next step. */
+  readonly logits: Float32Array;
+  /** The further outputs of the variant, by name. */
+  readonly opened: Readonly<Record<string, Float32Array>>;
+}
+
+export class ModelRunner implements Runner {
+  readonly cache: SlabLaneCache;
+  readonly #config: DecoderConfig;
+  readonly #embeddings: EmbeddingTable;
+  readonly #sessions: VariantSessions;
+  readonly #buffers: StepBufferPool;
+  readonly #cacheFeeds: CacheFeeds;
+  #rotary: { readonly tables: RotaryTables; readonly feeds: Feeds };
+
+  private constructor(model: CompiledModel, checkpoint: Checkpoint, sessions: VariantSessions) {
+    this.#config = model.config;
+    this.#sessions = sessions;
+    this.#embeddings = new EmbeddingTable(
+      checkpoint,
+      decoderTensorNames(model.config).embedding,
+      model.config.hiddenSize,
+    );
+    this.cache = new SlabLaneCache(model.config);
+    this.#cacheFeeds = new CacheFeeds(this.cache, model.config);
+    this.#buffers = new StepBufferPool(model.config);
+    this.#rotary = this.#rotaryFeeds(firstRotaryLength);
+  }
+
+  /** Takes over the checkpoint, which it closes in the end. */
+  static async load(model: CompiledModel, checkpoint: Checkpoint, threads: number): Promise<ModelRunner> {
+    const sessions = new VariantSessions(model, threads);
+    await sessions.get(plainVariant);
+    return new ModelRunner(model, checkpoint, sessions);
+  }
+
+  get vocabSize(): number {
+    return this.#config.vocabSize;
+  }
+
+  get contextLength(): number {
+    return this.#config.contextLength;
+  }
+
+  async forward(request: ForwardRequest): Promise<Float32Array> {
+    return (await this.step(request)).logits;
+  }
+
+  async step(request: ForwardRequest, extras: StepExtras = plainStep): Promise<StepResult> {
+    const { firstLane, lanes, rows } = request;
+    const lengths = Array.from({ length: lanes }, (_, i) => this.cache.length(firstLane + i));
+    const startsEmpty = lanes === 1 && lengths[0] === 0;
+    const capacity = startsEmpty ? 0 : this.cache.capacity;
+    const buffers = this.#buffers.get({ lanes, rows, capacity, logitRows: request.logitRows.length });
+    this.#fill(buffers, request, lengths, capacity);
+    const past = startsEmpty ? this.#cacheFeeds.empty() : this.#cacheFeeds.block(firstLane, lanes);
+    const session = await this.#sessions.get(extras.variant);
+    const opened = Object.fromEntries(extras.variant.hiddenStates.map((layer) => [`hidden.${layer}`, null]));
+    const feeds = { ...buffers.feeds, ...this.#rotary.feeds, ...past, ...extras.feeds };
+    const results = await session.run(feeds, { ...buffers.fetches, ...opened });
+    this.cache.appendRows(firstLane, lanes, rows, buffers.newKeys, buffers.newValues);
+    return { logits: buffers.logits, opened: openedFloats(results, Object.keys(opened)) };
+  }
+
+  async close(): Promise<void> {
+    await this.#sessions.close();
+    this.#embeddings.close();
+  }
+
+  #fill(
+    buffers: StepBuffers,
+    { rows, tokenIds, logitRows }: ForwardRequest,
+    lengths: readonly number[],
+    capacity: number,
+  ): void {
+    const group = this.#config.heads / this.#config.kvHeads;
+    // The rotary operator wants at least as many table rows as there are rows to turn, heads included.
+    this.#growRotary(Math.max(Math.max(...lengths) + rows, (group + 2) * rows));
+    this.#embeddings.lookUp(tokenIds, buffers.embeddings);
+    causalMask(lengths, rows, capacity, buffers.mask);
+    rotaryPositions(lengths, rows, group, this.#rotary.tables.rows - 1, buffers.positions);
+    for (let i = 0; i < logitRows.length; i++) buffers.logitRows[i] = BigInt(logitRows[i]!);
+  }
+
+  /** Doubles the tables until they hold `length` positions. */
+  #growRotary(length: number): void {
+    const known = this.#rotary.tables.rows - 1;
+    if (length > known) this.#rotary = this.#rotaryFeeds(Math.max(2 * known, length));
+  }
+
+  #rotaryFeeds(length: number): { tables: RotaryTables; feeds: Feeds } {
+    const tables = rotaryTables(this.#config, length);
+    const shape = [tables.rows, this.#config.headDim / 2];
+    const feeds: Record<string, Tensor> = {
+      [decoderInputs.ropeCos]: floats(tables.cos, shape),
+      [decoderInputs.ropeSin]: floats(tables.sin, shape),
+    };
+    return { tables, feeds };
+  }
+}
+
+function openedFloats(
+  results: Readonly<Record<string, Tensor>>,
+  names: readonly string[],
+): Record<string, Float32Array> {
+  return Object.fromEntries(names.map((name) => [name, results[name]!.data as Float32Array]));
+}

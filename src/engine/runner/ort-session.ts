@@ -1,0 +1,48 @@
+/** The one file that touches onnxruntime: tensors in, tensors out, on the calling thread. */
+
+import { InferenceSession, Tensor } from 'onnxruntime-node';
+
+export { Tensor };
+
+/** What a session reads and writes, by name. A given output tensor is filled in place; null asks for a new one. */
+export type Feeds = Readonly<Record<string, Tensor>>;
+export type Fetches = Readonly<Record<string, Tensor | null>>;
+
+export class OrtSession {
+  readonly #session: InferenceSession;
+
+  private constructor(session: InferenceSession) {
+    this.#session = session;
+  }
+
+  /** `threads` is the number of cores that one step may use. */
+  static async load(path: string, threads: number): Promise<OrtSession> {
+    const options: InferenceSession.SessionOptions = {
+      intraOpNumThreads: threads,
+      interOpNumThreads: 1,
+      executionMode: 'sequential',
+      graphOptimizationLevel: 'all',
+      logSeverityLevel: 3,
+      // Threads that go on spinning after a step steal time from the next session and from the HTTP thread.
+      extra: { session: { force_spinning_stop: '1' } },
+    };
+    return new OrtSession(await InferenceSession.create(path, options));
+  }
+
+  /** Blocks the calling thread until the step is done. */
+  async run(feeds: Feeds, fetches: Fetches): Promise<Readonly<Record<string, Tensor>>> {
+    return this.#session.run(feeds, fetches);
+  }
+
+  async release(): Promise<void> {
+    await this.#session.release();
+  }
+}
+
+export function floats(data: Float32Array, shape: readonly number[]): Tensor {
+  return new Tensor('float32', data, shape);
+}
+
+export function integers(values: BigInt64Array, shape: readonly number[] = [values.length]): Tensor {
+  return new Tensor('int64', values, shape);
+}

@@ -1,0 +1,59 @@
+/**
+ * One session per variant of the graph, loaded when a batch first needs it. All read the same weight file. The
+ * plain variant stays; others are released when they have not run for a while.
+ */
+
+import type { CompiledModel } from '../compiler/compiled-model.js';
+import type { Variant } from '../graph/pipeline.js';
+import { plainVariant, variantName } from '../graph/pipeline.js';
+import { OrtSession } from './ort-session.js';
+
+interface Loaded {
+  readonly session: OrtSession;
+  lastUsed: number;
+}
+
+const idleMs = 5 * 60_000;
+
+export class VariantSessions {
+  readonly #model: CompiledModel;
+  readonly #threads: number;
+  readonly #loaded = new Map<string, Loaded>();
+  readonly #now: () => number;
+
+  constructor(model: CompiledModel, threads: number, now: () => number = Date.now) {
+    this.#model = model;
+    this.#threads = threads;
+    this.#now = now;
+  }
+
+  get names(): readonly string[] {
+    return [...this.#loaded.keys()];
+  }
+
+  async get(variant: Variant): Promise<OrtSession> {
+    const name = variantName(variant);
+    const known = this.#loaded.get(name);
+    if (known !== undefined) {
+      known.lastUsed = this.#now();
+      return known.session;
+    }
+    await this.#releaseIdle();
+    const session = await OrtSession.load(this.#model.variantPath(variant), this.#threads);
+    this.#loaded.set(name, { session, lastUsed: this.#now() });
+    return session;
+  }
+
+  async close(): Promise<void> {
+    for (const { session } of this.#loaded.values()) await session.release();
+    this.#loaded.clear();
+  }
+
+  async #releaseIdle(): Promise<void> {
+    for (const [name, { session, lastUsed }] of this.#loaded) {
+      if (name === variantName(plainVariant) || this.#now() - lastUsed < idleMs) continue;
+      this.#loaded.delete(name);
+      await session.release();
+    }
+  }
+}
