@@ -244,7 +244,10 @@ def build(fixture, seed):
     torch.manual_seed(seed)
     model = AutoModelForCausalLM.from_config(fixture["config"], dtype=torch.float32, attn_implementation="eager")
     randomise(model, seed)
-    return model.to(fixture["dtype"]).float().eval()
+    # Parameters only: the rotary frequencies are buffers that a loaded model keeps in float32.
+    for parameter in model.parameters():
+        parameter.data = parameter.data.to(fixture["dtype"]).float()
+    return model.eval()
 
 
 def write(name, fixture, model, cases, logits, seed):
