@@ -1,0 +1,29 @@
+/** What the runtime needs of a model, whoever built it, and how a worker asks for one. */
+
+import type { ModelInfo } from '../core/backend.js';
+import type { Runner } from './runner/runner.js';
+import type { Tokenizer } from './tokenizer/tokenizer.js';
+
+export interface LoadedModel {
+  readonly runner: Runner;
+  readonly tokenizer: Tokenizer;
+  /** All tokens that end an answer, from `generation_config.json` and the tokenizer. */
+  readonly eosTokenIds: readonly number[];
+  readonly info: Pick<ModelInfo, 'architecture' | 'weights' | 'fingerprint' | 'inputModalities'>;
+}
+
+/** Plain data: it crosses into the worker. */
+export interface ModelOptions {
+  /** The name under which callers ask for the model. */
+  readonly id: string;
+  /** Checkpoint folder. */
+  readonly folder: string;
+  readonly weights: 'int4' | 'int8' | 'fp32' | 'auto';
+  /** Where compiled graphs are kept. */
+  readonly cacheDir: string;
+  /** Threads of the runtime. */
+  readonly threads: number;
+}
+
+/** Throws `TrimtabError` (`invalid_checkpoint`, `unsupported_model`) for what a restart cannot mend. */
+export type LoadModel = (options: ModelOptions) => Promise<LoadedModel>;

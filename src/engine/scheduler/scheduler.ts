@@ -1,0 +1,306 @@
+/**
+ * Continuous batching: every step decides who runs. All decoding lanes advance by one token in one batch, and
+ * at most one chunk of one prompt rides along. What does not fit in the budget waits; what stops fitting is
+ * swapped out, keys and values and all, and goes on later as if nothing had happened.
+ */
+
+import type { PrefixCache } from '../kv-cache/prefix-cache.js';
+import type { Runner } from '../runner/runner.js';
+import type { Generation } from '../sequence/generation.js';
+import type { Sequence } from '../sequence/sequence.js';
+import { LaneTable } from './lane-table.js';
+import { PrefillPacer } from './prefill-pacer.js';
+import { PrefillTurns } from './prefill-turns.js';
+import { SlabBudget } from './slab-budget.js';
+import { byRank, WaitingQueue } from './waiting-queue.js';
+
+export interface SchedulerConfig {
+  readonly maxLanes: number;
+  readonly prefillChunk: number;
+  readonly maxDecodeDelayMs: number;
+  readonly kvCacheBytes: number;
+}
+
+export interface SchedulerCounters {
+  prefillTokens: number;
+  decodeTokens: number;
+  decodeSteps: number;
+  prefillChunks: number;
+  preemptions: number;
+  stepMs: number;
+}
+
+/** Tokens that every lane should be able to grow by when another one enters, so that none is evicted at once. */
+const HEADROOM = 64;
+/** Bound on the logits of a prompt that is being scored. */
+const MAX_SCORED_FLOATS = 8 * 2 ** 20;
+
+export class Scheduler {
+  readonly counters: SchedulerCounters = {
+    prefillTokens: 0,
+    decodeTokens: 0,
+    decodeSteps: 0,
+    prefillChunks: 0,
+    preemptions: 0,
+    stepMs: 0,
+  };
+  readonly #runner: Runner;
+  readonly #config: SchedulerConfig;
+  readonly #prefixes: PrefixCache;
+  readonly #waiting = new WaitingQueue();
+  readonly #lanes: LaneTable;
+  readonly #slab: SlabBudget;
+  readonly #pacer: PrefillPacer;
+  readonly #turns = new PrefillTurns();
+
+  constructor(runner: Runner, prefixes: PrefixCache, config: SchedulerConfig) {
+    this.#runner = runner;
+    this.#config = config;
+    this.#prefixes = prefixes;
+    this.#lanes = new LaneTable(runner.cache);
+    this.#slab = new SlabBudget(runner.cache, config.kvCacheBytes);
+    this.#pacer = new PrefillPacer(config.prefillChunk, config.maxDecodeDelayMs);
+  }
+
+  /** The longest sequence that both the model and the memory allow. */
+  get longestSequence(): number {
+    return Math.min(this.#runner.contextLength, this.#slab.longestSequence);
+  }
+
+  get running(): number {
+    return this.#lanes.used;
+  }
+
+  get waiting(): number {
+    return this.#waiting.size;
+  }
+
+  /** Requests that have not begun. */
+  get queued(): number {
+    return this.#waiting.fresh;
+  }
+
+  get freeLanes(): number {
+    return this.#config.maxLanes - this.#lanes.used;
+  }
+
+  get idle(): boolean {
+    return this.running === 0 && this.waiting === 0;
+  }
+
+  get kvUsage(): number {
+    return this.#slab.usage;
+  }
+
+  enqueue(generation: Generation): void {
+    this.#waiting.push(generation.leader);
+  }
+
+  /** Throws only if the runner does; requests that fail on their own are told so. */
+  async step(): Promise<void> {
+    const startedAt = performance.now();
+    this.#dropCancelled();
+    this.#enterWaiting();
+    await this.#decode();
+    await this.#prefill();
+    this.#slab.trim(this.#lanes.used, this.#longest());
+    this.counters.stepMs += performance.now() - startedAt;
+  }
+
+  #dropCancelled(): void {
+    this.#waiting.removeCancelled();
+    for (const sequence of this.#lanes.all) {
+      if (sequence.generation.cancelled) this.#leave(sequence);
+    }
+  }
+
+  /** Strictly in order of rank: what does not fit holds up those behind it, so that long requests get a turn. */
+  #enterWaiting(): void {
+    for (let next = this.#waiting.first(); next !== undefined; next = this.#waiting.first()) {
+      if (!this.#mayEnter(next)) return;
+      this.#waiting.shift();
+      this.#enter(next);
+    }
+  }
+
+  #mayEnter(sequence: Sequence): boolean {
+    const { used } = this.#lanes;
+    if (used === 0) return true;
+    const roomy = Math.max(this.#longest(), sequence.tokens.length) + HEADROOM;
+    const tokens = Math.min(roomy, this.longestSequence);
+    return used < this.#config.maxLanes && this.#slab.fits(used + 1, tokens);
+  }
+
+  #enter(sequence: Sequence): void {
+    this.#slab.reserve(this.#lanes.used + 1, Math.max(this.#longest(), sequence.tokens.length));
+    const lane = this.#lanes.add(sequence);
+    if (sequence.saved !== undefined) {
+      this.#runner.cache.append(lane, sequence.saved);
+      sequence.saved = undefined;
+    } else {
+      this.#reusePrefix(sequence, lane);
+    }
+    if (this.#decodes(sequence)) this.#lanes.promote(sequence);
+  }
+
+  #reusePrefix(sequence: Sequence, lane: number): void {
+    const { generation } = sequence;
+    const scope = generation.scoring ? undefined : generation.cacheScope;
+    const blocks = scope === undefined ? [] : this.#prefixes.match(scope, sequence.tokens);
+    for (const rows of blocks) this.#runner.cache.append(lane, rows);
+    generation.admit(this.#runner.cache.length(lane));
+  }
+
+  async #decode(): Promise<void> {
+    this.#makeRoom((sequence) => (this.#lanes.isDecoding(sequence) ? 1 : 0));
+    const batch = this.#lanes.decoding;
+    if (batch.length === 0) return;
+    const logits = await this.#runner.forward({
+      firstLane: 0,
+      lanes: batch.length,
+      rows: 1,
+      tokenIds: Int32Array.from(batch, (sequence) => sequence.tokens.at(-1)!),
+      logitRows: Int32Array.from(batch, (_, lane) => lane),
+    });
+    this.counters.decodeSteps++;
+    this.counters.decodeTokens += batch.length;
+    for (const [lane, sequence] of batch.entries()) this.#accept(sequence, this.#logitRow(logits, lane));
+  }
+
+  async #prefill(): Promise<void> {
+    const sequence = this.#turns.next(this.#lanes.prefilling);
+    if (sequence === undefined) return;
+    const rows = this.#chunkRows(sequence);
+    this.#makeRoom((other) => (other === sequence ? rows : 0));
+    if (!this.#lanes.has(sequence)) return;
+    const startedAt = performance.now();
+    const logits = await this.#forwardChunk(sequence, rows);
+    this.#pacer.measured(rows, performance.now() - startedAt);
+    this.counters.prefillChunks++;
+    this.counters.prefillTokens += rows;
+    this.#acceptChunk(sequence, logits);
+  }
+
+  #chunkRows(sequence: Sequence): number {
+    const paced = this.#pacer.chunk(this.#lanes.decoding.length);
+    const scored = Math.max(1, Math.floor(MAX_SCORED_FLOATS / this.#runner.vocabSize));
+    const chunk = sequence.generation.scoring ? Math.min(paced, scored) : paced;
+    return Math.min(chunk, this.#pending(sequence));
+  }
+
+  /** One row of logits per row that is wanted: all while scoring, else the last one of the prompt. */
+  async #forwardChunk(sequence: Sequence, rows: number): Promise<Float32Array[]> {
+    const computed = this.#lanes.length(sequence);
+    const completes = computed + rows === sequence.tokens.length;
+    const wanted = sequence.generation.scoring ? [...Array(rows).keys()] : completes ? [rows - 1] : [];
+    const logits = await this.#runner.forward({
+      firstLane: this.#lanes.laneOf(sequence),
+      lanes: 1,
+      rows,
+      tokenIds: Int32Array.from(sequence.tokens.slice(computed, computed + rows)),
+      logitRows: Int32Array.from(wanted),
+    });
+    return wanted.map((_, index) => this.#logitRow(logits, index));
+  }
+
+  #acceptChunk(sequence: Sequence, logits: readonly Float32Array[]): void {
+    const { generation } = sequence;
+    this.#guard(generation, () => {
+      if (generation.scoring) generation.score(logits);
+    });
+    if (this.#pending(sequence) === 0) this.#accept(sequence, logits.at(-1)!);
+  }
+
+  /** `logits` follow the last token of the sequence, whether that is of the prompt or of the output. */
+  #accept(sequence: Sequence, logits: Float32Array): void {
+    const { generation } = sequence;
+    if (generation.cancelled) return;
+    if (generation.promptDone) this.#guard(generation, () => sequence.accept(logits));
+    else this.#acceptPrompt(generation, logits);
+    this.#settle(sequence);
+    generation.endIfDone();
+  }
+
+  #acceptPrompt(generation: Generation, logits: Float32Array): void {
+    const { leader, sequences } = generation;
+    this.#remember(leader);
+    this.#guard(generation, () => generation.acceptPrompt(logits));
+    const siblings = sequences.filter((sequence) => sequence !== leader && !sequence.finished);
+    if (siblings.length === 0 || generation.cancelled) return;
+    const lane = this.#lanes.laneOf(leader);
+    const rows = this.#runner.cache.read(lane, 0, this.#runner.cache.length(lane));
+    for (const sibling of siblings) {
+      sibling.saved = rows;
+      this.#waiting.push(sibling);
+    }
+  }
+
+  /** After a new token: out of the lane, or on with decoding. */
+  #settle(sequence: Sequence): void {
+    if (sequence.finished) {
+      this.#remember(sequence);
+      this.#leave(sequence);
+    } else if (!this.#lanes.isDecoding(sequence)) {
+      this.#lanes.promote(sequence);
+    }
+  }
+
+  #remember(sequence: Sequence): void {
+    const scope = sequence.generation.cacheScope;
+    if (scope === undefined) return;
+    this.#prefixes.store(scope, sequence.tokens, this.#runner.cache, this.#lanes.laneOf(sequence));
+  }
+
+  /** Swaps out the last in rank until every lane can grow by what this step appends to it. */
+  #makeRoom(growth: (sequence: Sequence) => number): void {
+    for (;;) {
+      const needed = this.#longest(growth);
+      if (this.#slab.fits(this.#lanes.used, needed)) {
+        this.#slab.reserve(this.#lanes.used, needed);
+        return;
+      }
+      this.#preempt(this.#lanes.all.sort(byRank).at(-1)!);
+    }
+  }
+
+  #preempt(sequence: Sequence): void {
+    const lane = this.#lanes.laneOf(sequence);
+    sequence.saved = this.#runner.cache.read(lane, 0, this.#runner.cache.length(lane));
+    this.#leave(sequence);
+    this.#waiting.push(sequence);
+    this.counters.preemptions++;
+  }
+
+  #leave(sequence: Sequence): void {
+    this.#lanes.remove(sequence);
+    this.#turns.forget(sequence);
+  }
+
+  /** A request whose own numbers are broken ends alone. */
+  #guard(generation: Generation, action: () => void): void {
+    try {
+      action();
+    } catch (error) {
+      generation.fail(error);
+    }
+  }
+
+  #longest(growth: (sequence: Sequence) => number = () => 0): number {
+    return Math.max(0, ...this.#lanes.all.map((sequence) => this.#lanes.length(sequence) + growth(sequence)));
+  }
+
+  /** Tokens whose keys and values are still missing. */
+  #pending(sequence: Sequence): number {
+    return sequence.tokens.length - this.#lanes.length(sequence);
+  }
+
+  /** One missing row is a decode, also when it is the last of a prompt that was cached. */
+  #decodes(sequence: Sequence): boolean {
+    return this.#pending(sequence) === 1 && !sequence.generation.scoring;
+  }
+
+  #logitRow(logits: Float32Array, row: number): Float32Array {
+    const { vocabSize } = this.#runner;
+    return logits.subarray(row * vocabSize, (row + 1) * vocabSize);
+  }
+}

@@ -1,0 +1,156 @@
+/** One request on its way through the engine: its prompt, its choices and the events that it gives. */
+
+import type { GenerateEvent, GenerateRequest } from '../../core/messages.js';
+import { RandomStream, randomSeed } from '../../decoding/random.js';
+import type { Sampler } from '../../decoding/sampler.js';
+import type { EncodedPrompt, Tokenizer } from '../tokenizer/tokenizer.js';
+import { PromptScorer } from './prompt-scorer.js';
+import { Sequence } from './sequence.js';
+
+/** What all requests to one model share. */
+export interface GenerationModel {
+  readonly tokenizer: Tokenizer;
+  readonly sampler: Sampler;
+  readonly eosTokenIds: readonly number[];
+  readonly fingerprint: string;
+  /** Longest prompt plus completion, in tokens. */
+  readonly maxLength: number;
+}
+
+export interface GenerationListener {
+  emit(event: GenerateEvent): void;
+  /** The request ends without an `end` event. */
+  fail(error: unknown): void;
+}
+
+export class Generation {
+  readonly request: GenerateRequest;
+  readonly model: GenerationModel;
+  readonly promptIds: readonly number[];
+  /** What the context leaves, if the request does not say less. */
+  readonly maxTokens: number;
+  /** Place in the queue, see `byRank`; lower runs earlier. */
+  readonly rank: number;
+  /** Breaks ties of rank. */
+  readonly order: number;
+  readonly sequences: readonly Sequence[];
+  /** Set from outside at any time, heeded between two steps. */
+  cancelled = false;
+  readonly #listener: GenerationListener;
+  readonly #promptText: string;
+  readonly #scorer: PromptScorer | undefined;
+  readonly #submittedAt = performance.now();
+  #admittedAt: number | undefined;
+  #promptDoneAt: number | undefined;
+  #cachedTokens = 0;
+
+  constructor(
+    request: GenerateRequest,
+    prompt: EncodedPrompt,
+    model: GenerationModel,
+    place: { readonly rank: number; readonly order: number },
+    listener: GenerationListener,
+  ) {
+    this.request = request;
+    this.model = model;
+    this.promptIds = prompt.ids;
+    this.rank = place.rank;
+    this.order = place.order;
+    this.#listener = listener;
+    this.#promptText = prompt.text;
+    this.maxTokens = Math.min(
+      request.stop.maxTokens ?? Number.POSITIVE_INFINITY,
+      model.maxLength - prompt.ids.length,
+    );
+    if (request.echo && request.topLogprobs !== undefined) {
+      this.#scorer = new PromptScorer(model.tokenizer, prompt.ids, request.topLogprobs);
+    }
+    const seed = request.sampling.seed ?? randomSeed();
+    this.sequences = Array.from(
+      { length: request.n },
+      (_, choice) => new Sequence(this, choice, new RandomStream(seed, choice)),
+    );
+  }
+
+  /** The choice that computes the prompt for all of them. */
+  get leader(): Sequence {
+    return this.sequences[0]!;
+  }
+
+  get admitted(): boolean {
+    return this.#admittedAt !== undefined;
+  }
+
+  get promptDone(): boolean {
+    return this.#promptDoneAt !== undefined;
+  }
+
+  /** True while every row of logits of the prompt is wanted, not just the last. */
+  get scoring(): boolean {
+    return this.#scorer !== undefined && !this.promptDone;
+  }
+
+  /** Everything that shapes keys and values besides the tokens; undefined keeps out of the prefix cache. */
+  get cacheScope(): string | undefined {
+    const { cachePrompt, cacheSalt } = this.request;
+    return cachePrompt ? JSON.stringify([this.model.fingerprint, cacheSalt ?? null]) : undefined;
+  }
+
+  emit(event: GenerateEvent): void {
+    this.#listener.emit(event);
+  }
+
+  fail(error: unknown): void {
+    this.cancelled = true;
+    this.#listener.fail(error);
+  }
+
+  /** The leader has its lane; the first `cachedTokens` of the prompt need no computing. */
+  admit(cachedTokens: number): void {
+    this.#admittedAt = performance.now();
+    this.#cachedTokens = cachedTokens;
+    if (!this.scoring) this.#start();
+  }
+
+  /** Logits `[rows, vocab]` of the next rows of the prompt. */
+  score(logits: readonly Float32Array[]): void {
+    for (const row of logits) this.#scorer?.add(row);
+  }
+
+  /** Draws the first token of every choice from the logits of the last prompt token. */
+  acceptPrompt(logits: Float32Array): void {
+    if (this.scoring) this.#start();
+    this.#promptDoneAt = performance.now();
+    for (const sequence of this.sequences) {
+      if (this.maxTokens === 0) sequence.finish({ reason: 'length', matchedStop: null });
+      else sequence.accept(logits);
+    }
+  }
+
+  /** To be called after a choice took a token. */
+  endIfDone(): void {
+    if (this.cancelled || !this.sequences.every((sequence) => sequence.finished)) return;
+    const completionTokens = this.sequences.reduce((sum, sequence) => sum + sequence.outputLength, 0);
+    const usage = { promptTokens: this.promptIds.length, cachedTokens: this.#cachedTokens, completionTokens };
+    this.emit({ type: 'end', usage, timings: this.#timings() });
+  }
+
+  #start(): void {
+    this.emit({
+      type: 'start',
+      promptTokens: this.promptIds.length,
+      cachedTokens: this.#cachedTokens,
+      ...(this.request.echo ? { promptText: this.#promptText } : {}),
+      ...(this.#scorer === undefined ? {} : { promptLogprobs: this.#scorer.scored }),
+    });
+  }
+
+  #timings() {
+    const [admittedAt, promptDoneAt] = [this.#admittedAt!, this.#promptDoneAt!];
+    return {
+      queueMs: admittedAt - this.#submittedAt,
+      prefillMs: promptDoneAt - admittedAt,
+      decodeMs: performance.now() - promptDoneAt,
+    };
+  }
+}

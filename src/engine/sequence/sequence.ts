@@ -1,0 +1,99 @@
+/** One choice of one request: its tokens, and how a row of logits becomes the next of them. */
+
+import type { FinishReason, TokenLogprob } from '../../core/messages.js';
+import type { RandomStream } from '../../decoding/random.js';
+import { StopConditions } from '../../decoding/stop-conditions.js';
+import { StopStringMatcher } from '../../decoding/stop-strings.js';
+import { TokenHistory } from '../../decoding/token-history.js';
+import type { KvRows } from '../kv-cache/lane-cache.js';
+import { describeChoice } from './describe-token.js';
+import type { Generation } from './generation.js';
+import { NO_OUTPUT, OutputText } from './output-text.js';
+
+interface Ending {
+  readonly reason: FinishReason;
+  readonly matchedStop: string | number | null;
+}
+
+export class Sequence {
+  readonly generation: Generation;
+  readonly choice: number;
+  /** Prompt and output. The keys and values of all but the last of them are, or will be, in the lane. */
+  readonly tokens: number[];
+  /** Keys and values while the sequence has no lane but has computed some. */
+  saved: KvRows | undefined;
+  finished = false;
+  readonly #random: RandomStream;
+  readonly #history: TokenHistory;
+  readonly #stops: StopConditions;
+  readonly #output: OutputText;
+
+  constructor(generation: Generation, choice: number, random: RandomStream) {
+    const { request, promptIds, model } = generation;
+    this.generation = generation;
+    this.choice = choice;
+    this.tokens = [...promptIds];
+    this.#random = random;
+    this.#history = new TokenHistory(promptIds);
+    this.#stops = new StopConditions(request.stop, model.eosTokenIds, generation.maxTokens);
+    const continuation = request.prompt.kind !== 'chat' || request.prompt.continueFinalMessage;
+    this.#output = new OutputText(
+      model.tokenizer.stream({ skipSpecialTokens: request.skipSpecialTokens, continuation }),
+      new StopStringMatcher(request.stop.strings, request.stop.includeStopString),
+    );
+  }
+
+  get outputLength(): number {
+    return this.#history.outputLength;
+  }
+
+  /** Draws the next token from `[vocab]` logits, which stay as they are, and reports what came of it. */
+  accept(logits: Float32Array): void {
+    const id = this.#draw(logits);
+    this.tokens.push(id);
+    this.#history.append(id);
+    const ending = this.#report(id, this.#describe(logits, id));
+    if (ending !== null) this.finish(ending);
+  }
+
+  finish({ reason, matchedStop }: Ending): void {
+    this.finished = true;
+    this.generation.emit({ type: 'finish', choice: this.choice, reason, matchedStop });
+  }
+
+  toString(): string {
+    return `choice ${this.choice} of request ${this.generation.request.id}`;
+  }
+
+  #draw(logits: Float32Array): number {
+    const position = this.outputLength;
+    const context = { history: this.#history, bannedTokens: this.#stops.bannedTokens(position) };
+    const { sampler } = this.generation.model;
+    return sampler.sample(logits, this.generation.request.sampling, context, this.#random.uniform(position));
+  }
+
+  #describe(logits: Float32Array, id: number): TokenLogprob | undefined {
+    const { request, model } = this.generation;
+    if (request.topLogprobs === undefined) return undefined;
+    return describeChoice(model.tokenizer, logits, id, request.topLogprobs);
+  }
+
+  /** Emits the text that the token sets free; the result says whether and why the sequence ends with it. */
+  #report(id: number, logprob: TokenLogprob | undefined): Ending | null {
+    const ending = this.#stops.check(id, this.outputLength);
+    const mayStop = this.#stops.mayStop(this.outputLength);
+    const silent = ending?.reason === 'stop';
+    const piece = silent ? NO_OUTPUT : this.#output.push(id, mayStop, logprob);
+    const last = ending !== null && piece.matched === null ? this.#output.finish(mayStop) : NO_OUTPUT;
+    const logprobs = [...piece.logprobs, ...last.logprobs];
+    this.generation.emit({
+      type: 'delta',
+      choice: this.choice,
+      text: piece.text + last.text,
+      tokenCount: 1,
+      ...(this.generation.request.topLogprobs === undefined ? {} : { logprobs }),
+    });
+    const matchedStop = piece.matched ?? last.matched;
+    return matchedStop === null ? ending : { reason: 'stop', matchedStop };
+  }
+}

@@ -1,0 +1,195 @@
+/** The engine of one model inside its thread: takes requests, runs steps while there is work, reports. */
+
+import { setImmediate } from 'node:timers/promises';
+import type { TokenizeResult } from '../../core/backend.js';
+import { serializeError, TrimtabError } from '../../core/errors.js';
+import type { GenerateRequest, Prompt } from '../../core/messages.js';
+import { Sampler } from '../../decoding/sampler.js';
+import type { CacheBytes, EngineConfig } from '../config.js';
+import { PREFIX_BLOCK_TOKENS, PrefixCache } from '../kv-cache/prefix-cache.js';
+import type { LoadedModel } from '../loaded-model.js';
+import { Scheduler, type SchedulerCounters } from '../scheduler/scheduler.js';
+import { PRIORITY_HANDICAP_MS } from '../scheduler/waiting-queue.js';
+import { Generation, type GenerationModel } from '../sequence/generation.js';
+import { checkRequest } from './admission.js';
+import type { RequestOutput, WorkerStats } from './protocol.js';
+import { ServiceTime } from './service-time.js';
+
+export interface EngineListener {
+  outputs(outputs: readonly RequestOutput[]): void;
+  stats(stats: WorkerStats): void;
+  /** The runner failed in the middle of a step: nothing that is running can go on. */
+  broken(error: unknown): void;
+}
+
+/** Statistics go out at most this often while the engine is busy, and once when it becomes idle. */
+const STATS_INTERVAL_MS = 200;
+
+export class Engine {
+  readonly #model: LoadedModel;
+  readonly #config: EngineConfig;
+  readonly #bytes: CacheBytes;
+  readonly #listener: EngineListener;
+  readonly #prefixes: PrefixCache;
+  readonly #scheduler: Scheduler;
+  readonly #shared: GenerationModel;
+  readonly #generations = new Map<number, Generation>();
+  readonly #serviceTime = new ServiceTime();
+  #outputs: RequestOutput[] = [];
+  #order = 0;
+  #cancelled = 0;
+  #loop: Promise<void> | undefined;
+  #closing = false;
+  #statsSentAt = 0;
+
+  constructor(model: LoadedModel, config: EngineConfig, bytes: CacheBytes, listener: EngineListener) {
+    this.#model = model;
+    this.#config = config;
+    this.#bytes = bytes;
+    this.#listener = listener;
+    this.#prefixes = new PrefixCache(bytes.prefix);
+    this.#scheduler = new Scheduler(model.runner, this.#prefixes, { ...config, kvCacheBytes: bytes.kv });
+    const { runner, tokenizer, eosTokenIds } = model;
+    this.#shared = {
+      tokenizer,
+      eosTokenIds,
+      sampler: new Sampler(runner.vocabSize),
+      fingerprint: model.info.fingerprint,
+      maxLength: Math.min(this.#scheduler.longestSequence, config.maxModelLength ?? Number.POSITIVE_INFINITY),
+    };
+  }
+
+  get maxModelLength(): number {
+    return this.#shared.maxLength;
+  }
+
+  get counters(): Readonly<SchedulerCounters> {
+    return this.#scheduler.counters;
+  }
+
+  /** Everything that goes wrong is reported as the error of that request. */
+  submit(key: number, request: GenerateRequest): void {
+    try {
+      const generation = this.#admit(key, request);
+      this.#generations.set(key, generation);
+      this.#scheduler.enqueue(generation);
+      this.#loop ??= this.#run();
+    } catch (error) {
+      this.#listener.outputs([{ key, error: serializeError(error) }]);
+    }
+  }
+
+  /** Unknown keys are requests that ended meanwhile. */
+  cancel(key: number): void {
+    const generation = this.#generations.get(key);
+    if (generation === undefined) return;
+    generation.cancelled = true;
+    this.#generations.delete(key);
+    this.#cancelled++;
+  }
+
+  tokenize(prompt: Prompt, addSpecialTokens: boolean): TokenizeResult {
+    const { tokenizer } = this.#model;
+    const ids =
+      prompt.kind === 'text'
+        ? tokenizer.encode(prompt.text, { addSpecialTokens, parseSpecialTokens: true })
+        : tokenizer.encodePrompt(prompt).ids;
+    return { ids, pieces: ids.map((id) => tokenizer.tokenPiece(id)), maxModelLength: this.maxModelLength };
+  }
+
+  detokenize(ids: readonly number[]): string {
+    return this.#model.tokenizer.decode(ids, { skipSpecialTokens: false });
+  }
+
+  stats(): WorkerStats {
+    const { counters, running, waiting, kvUsage } = this.#scheduler;
+    const { heapTotal, external } = process.memoryUsage();
+    return {
+      running,
+      waiting,
+      kvCacheUsage: kvUsage,
+      kvCacheTokensTotal: Math.floor(this.#bytes.kv / this.#model.runner.cache.bytesPerToken),
+      kvBlockSize: PREFIX_BLOCK_TOKENS,
+      prefixCacheBytes: this.#prefixes.bytes,
+      prefixCacheQueriesTotal: this.#prefixes.queriedTokens,
+      prefixCacheHitsTotal: this.#prefixes.hitTokens,
+      prefillTokensTotal: counters.prefillTokens,
+      decodeTokensTotal: counters.decodeTokens,
+      decodeStepsTotal: counters.decodeSteps,
+      prefillChunksTotal: counters.prefillChunks,
+      stepSecondsTotal: counters.stepMs / 1000,
+      cancelledTotal: this.#cancelled,
+      workerMemoryBytes: heapTotal + external,
+    };
+  }
+
+  /** Stops after the step in progress; what still runs gets no further events. */
+  async close(): Promise<void> {
+    this.#closing = true;
+    await this.#loop;
+    await this.#model.runner.close();
+  }
+
+  #admit(key: number, request: GenerateRequest): Generation {
+    this.#requireRoomInQueue();
+    const { maxLength } = this.#shared;
+    const { vocabSize } = this.#model.runner;
+    const prompt = this.#model.tokenizer.encodePrompt(request.prompt, maxLength);
+    checkRequest(request, prompt.ids, { vocabSize, maxLength });
+    const rank = performance.now() + request.priority * PRIORITY_HANDICAP_MS;
+    return new Generation(
+      request,
+      prompt,
+      this.#shared,
+      { rank, order: this.#order++ },
+      {
+        emit: (event) => {
+          this.#outputs.push({ key, event });
+          if (event.type !== 'end') return;
+          this.#generations.delete(key);
+          this.#serviceTime.add(event.timings.prefillMs + event.timings.decodeMs);
+        },
+        fail: (error) => {
+          this.#outputs.push({ key, error: serializeError(error) });
+          this.#generations.delete(key);
+        },
+      },
+    );
+  }
+
+  #requireRoomInQueue(): void {
+    const { queued } = this.#scheduler;
+    if (queued < this.#config.maxQueue + this.#scheduler.freeLanes) return;
+    throw new TrimtabError('queue_full', `${queued} requests are waiting, the most that may; retry later.`, {
+      retryAfterSeconds: this.#serviceTime.untilFree(queued + 1, this.#config.maxLanes),
+    });
+  }
+
+  /** Steps while there is work. Between two steps the messages that arrived meanwhile get their turn. */
+  async #run(): Promise<void> {
+    try {
+      while (!this.#scheduler.idle && !this.#closing) {
+        await this.#scheduler.step();
+        this.#flush();
+        await setImmediate();
+      }
+      this.#report();
+    } catch (error) {
+      this.#listener.broken(error);
+    } finally {
+      this.#loop = undefined;
+    }
+  }
+
+  #flush(): void {
+    const outputs = this.#outputs;
+    this.#outputs = [];
+    if (outputs.length > 0) this.#listener.outputs(outputs);
+    if (performance.now() - this.#statsSentAt > STATS_INTERVAL_MS) this.#report();
+  }
+
+  #report(): void {
+    this.#statsSentAt = performance.now();
+    this.#listener.stats(this.stats());
+  }
+}
