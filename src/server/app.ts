@@ -45,12 +45,13 @@ export function createApp(deps: ServerDependencies): Hono<ServerEnv> {
 /** Other methods on the same path are answered by what is allowed there. */
 function addRoute(app: Hono<ServerEnv>, method: 'GET' | 'POST', path: string, handler: ServerHandler): void {
   const allowed = method === 'GET' ? 'GET, HEAD, OPTIONS' : 'POST, OPTIONS';
+  const route = path.replace(/:(\w+)\{.*\}/, '{$1}');
   app.on(method, path, async (c, next) => {
-    c.var.record.route = path;
+    c.var.record.route = route;
     return handler(c, next);
   });
   app.all(path, (c) => {
-    c.var.record.route = path;
+    c.var.record.route = route;
     c.header('allow', allowed);
     if (c.req.method === 'OPTIONS') return c.body(null, 204);
     throw new TrimtabError('method_not_allowed', `${c.req.method} is not allowed here, only ${allowed}.`);

@@ -1,0 +1,14 @@
+import { EchoBackend } from '../helpers/echo-backend.js';
+import { startTestServer } from '../helpers/test-server.js';
+import { describeContract } from './describe-contract.js';
+
+describeContract('a backend in memory', async () => {
+  const server = await startTestServer(new EchoBackend({ models: ['org/echo'], stepMs: 1 }));
+  return { url: server.url, model: 'org/echo', close: server.close };
+});
+
+// Any server can be checked: CONTRACT_URL=http://127.0.0.1:8080 CONTRACT_MODEL=nano npx vitest run test/contract
+const { CONTRACT_URL: url, CONTRACT_MODEL: model } = process.env;
+if (url !== undefined && model !== undefined) {
+  describeContract(url, async () => ({ url, model, close: async () => {} }));
+}
