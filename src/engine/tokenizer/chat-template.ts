@@ -30,6 +30,9 @@ const MAX_RANGE = 100_000;
 /** The same marker as transformers uses; its trailing space shows whether the template trims. */
 const CONTINUE_TAG = 'CONTINUE_FINAL_MESSAGE_TAG ';
 
+/** How the interpreter prints a dictionary that is added to a string, where Python would refuse. */
+const PASTED_DATA = '[object Map]';
+
 type Program = ReturnType<typeof parse>;
 
 export class ChatTemplate {
@@ -47,14 +50,22 @@ export class ChatTemplate {
 
   /** Throws `invalid_request` with the template's own words when it refuses the conversation. */
   render(request: ChatRequest): string {
-    const messages = request.messages.map((message) => this.#toTemplate(message));
-    if (!request.continueFinalMessage) return this.#run(messages, request);
-    const final = messages.at(-1);
+    if (!request.continueFinalMessage) return this.#renderMessages(request.messages, request);
+    const final = request.messages.at(-1);
     if (typeof final?.content !== 'string') {
       throw refused('The last message has no text to continue.', 'messages');
     }
-    const open = [...messages.slice(0, -1), { ...final, content: final.content + CONTINUE_TAG }];
-    return cutAtTag(this.#run(open, request), final.content);
+    const open = [...request.messages.slice(0, -1), { ...final, content: final.content + CONTINUE_TAG }];
+    return cutAtTag(this.#renderMessages(open, request), final.content);
+  }
+
+  /** Tool arguments go in as data; a template that pastes them into text gets the JSON text instead. */
+  #renderMessages(messages: readonly ChatMessage[], request: ChatRequest): string {
+    const asData = messages.map((message) => this.#toTemplate(message, parseArguments));
+    const rendered = this.#run(asData, request);
+    if (!rendered.includes(PASTED_DATA) || JSON.stringify(messages).includes(PASTED_DATA)) return rendered;
+    const asText = messages.map((message) => this.#toTemplate(message, (json) => json));
+    return this.#run(asText, request);
   }
 
   #run(messages: readonly object[], request: ChatRequest): string {
@@ -103,13 +114,12 @@ export class ChatTemplate {
     return environment;
   }
 
-  /** Templates expect arguments as data, OpenAI sends them as JSON text. Absent keys stay absent. */
-  #toTemplate(message: ChatMessage) {
+  #toTemplate(message: ChatMessage, toArguments: (json: string) => unknown) {
     const role = message.role === 'developer' && !this.#knowsDeveloper ? 'system' : message.role;
     if (message.tool_calls === undefined) return { ...message, role };
     const calls = message.tool_calls.map((call) => ({
       ...call,
-      function: { ...call.function, arguments: parseArguments(call.function.arguments) },
+      function: { ...call.function, arguments: toArguments(call.function.arguments) },
     }));
     return { ...message, role, tool_calls: calls };
   }
@@ -117,7 +127,8 @@ export class ChatTemplate {
 
 function compile(name: string, source: string): Program {
   try {
-    return followPython(parse(tokenize(source, { lstrip_blocks: true, trim_blocks: true })));
+    const unixLines = source.replace(/\r\n?/g, '\n');
+    return followPython(parse(tokenize(unixLines, { lstrip_blocks: true, trim_blocks: true })));
   } catch (cause) {
     throw damaged('chat_template', `template "${name}" is not valid Jinja (${messageOf(cause)})`, cause);
   }

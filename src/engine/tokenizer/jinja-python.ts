@@ -1,6 +1,9 @@
 /**
- * Chat templates are written against Python's Jinja; the JavaScript interpreter differs from it in a few
- * methods of strings. `followPython` rewrites those calls to functions that do what Python does.
+ * Chat templates are written against Python's Jinja. The JavaScript interpreter ignores the argument of
+ * `strip`, has another idea of white space, and cannot trim an undefined value. `followPython` rewrites those
+ * places to call functions that do what Python does. Known to remain: None prints as nothing instead of
+ * "None", true in small letters, 1.0 from JSON without its point; dictionaries have no `string` filter and no
+ * keys but strings; what a loop printed in the round of its `break` or `continue` is lost.
  */
 
 import type { parse } from '@huggingface/jinja';
@@ -16,8 +19,7 @@ interface Node {
 const isSpace = (char: string) => /\p{White_Space}/u.test(char) || (char >= '\u001c' && char <= '\u001f');
 
 function strip(text: unknown, characters: unknown, left: boolean, right: boolean): string {
-  if (typeof text !== 'string') throw new Error('strip() is a method of strings');
-  const chars = Array.from(text);
+  const chars = Array.from(String(text ?? ''));
   const set = typeof characters === 'string' ? new Set(characters) : undefined;
   const goes = (char: string) => (set === undefined ? isSpace(char) : set.has(char));
   let from = 0;
@@ -47,24 +49,58 @@ function visit(node: unknown): void {
     node.forEach(visit);
   } else if (typeof node === 'object' && node !== null) {
     for (const child of Object.values(node)) visit(child);
-    if (isCall(node)) rewriteCall(node);
+    if (isMethodCall(node)) rewriteMethodCall(node);
+    else if (isFilter(node)) rewriteFilter(node);
   }
 }
 
-interface MethodCall extends Node {
-  callee: { type: string; object: unknown; property: { value: string }; computed: boolean; value?: string };
-  args: unknown[];
+interface Identifier extends Node {
+  readonly value: string;
 }
 
-function isCall(node: object): node is MethodCall {
-  if (!('type' in node) || node.type !== 'CallExpression' || !('callee' in node)) return false;
+interface Call extends Node {
+  readonly callee: Node;
+  readonly args: readonly unknown[];
+}
+
+interface MethodCall extends Call {
+  readonly callee: Node & { readonly object: unknown; readonly property: Identifier };
+}
+
+interface Filter extends Node {
+  readonly operand: unknown;
+  /** The bare name, or a call of it. */
+  readonly filter: Identifier | FilterCall;
+}
+
+interface FilterCall extends Call {
+  readonly callee: Identifier;
+}
+
+const hasType = (node: object, type: string): node is Node => 'type' in node && node.type === type;
+
+function isMethodCall(node: object): node is MethodCall {
+  if (!hasType(node, 'CallExpression')) return false;
   const callee = node.callee as Node;
   return callee.type === 'MemberExpression' && callee.computed === false;
 }
 
-function rewriteCall(call: MethodCall): void {
-  const name = `__${call.callee.property.value}`;
+const isFilter = (node: object): node is Filter => hasType(node, 'FilterExpression');
+
+function rewriteMethodCall(node: MethodCall): void {
+  const { callee, args } = node;
+  becomeCall(node, `__${callee.property.value}`, [callee.object, ...args]);
+}
+
+function rewriteFilter(node: Filter): void {
+  const { operand, filter } = node;
+  const call = filter.type === 'CallExpression' ? (filter as FilterCall) : undefined;
+  const name = call?.callee.value ?? filter.value;
+  if (name === 'trim') becomeCall(node, '__strip', [operand, ...(call?.args ?? [])]);
+}
+
+/** Turns `node` into a call of a function of ours, if there is one of that name. */
+function becomeCall(node: object, name: string, args: readonly unknown[]): void {
   if (!Object.hasOwn(pythonFunctions, name)) return;
-  call.args = [call.callee.object, ...call.args];
-  call.callee = Object.assign(Object.create(null), { type: 'Identifier', value: name });
+  Object.assign(node, { type: 'CallExpression', callee: { type: 'Identifier', value: name }, args });
 }
