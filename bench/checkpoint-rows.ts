@@ -31,7 +31,9 @@ export class CheckpointRows {
     const start = this.#dataStart + this.#entries[name]!.data_offsets[0] + 2 * from * columns;
     const bytes = this.#read(start, 2 * (to - from) * columns);
     const halves = new Uint16Array(bytes.buffer, bytes.byteOffset, bytes.length / 2);
-    return new Float32Array(Uint32Array.from(halves, (bits) => bits << 16).buffer);
+    const floats = new Uint32Array(halves.length);
+    for (let i = 0; i < halves.length; i++) floats[i] = halves[i]! << 16;
+    return new Float32Array(floats.buffer);
   }
 
   /** The whole tensor in consecutive pieces of whole rows, about `elements` values each. */

@@ -114,8 +114,9 @@ function tableOf(figures: Record<string, Figures>): string {
   );
 }
 
-const best = (row: string, samples: readonly number[]): number =>
-  row.endsWith('tokens/s') ? Math.max(...samples) : Math.min(...samples);
+function best(row: string, samples: readonly number[]): number {
+  return row.endsWith('tokens/s') ? Math.max(...samples) : Math.min(...samples);
+}
 
 function summary(all: Record<string, Record<string, Figures>>): object {
   const digest = (row: string, samples: readonly number[]) => ({
