@@ -180,7 +180,7 @@ export class ModelWorker {
     this.#loaded.resolve();
   }
 
-  /** A broken checkpoint stays broken, but a worker that had loaded it once may do so again. */
+  /** What could not be loaded once never will; a worker that replaces one may be luckier next time. */
   #loadFailed(error: TrimtabError): void {
     if (this.#facts === undefined) this.#state = 'failed';
     this.#loaded.reject(error);
@@ -217,8 +217,10 @@ export class ModelWorker {
     this.#worker = undefined;
     this.#stats.workerEnded();
     if (this.#closed) return;
-    const why = reason instanceof Error ? reason.message : 'it ended unexpectedly';
-    this.#failActive(new TrimtabError('engine_failure', `The engine failed: ${why}`, { cause: reason }));
+    const why = reason instanceof Error ? reason.message : 'its thread ended unexpectedly';
+    const error = new TrimtabError('engine_failure', `The engine failed: ${why}`, { cause: reason });
+    this.#failActive(error);
+    this.#loadFailed(error);
     if (this.#state !== 'failed') this.#restart();
   }
 
