@@ -1,4 +1,7 @@
-/** The slab as graph inputs: tensors over its memory, kept for as long as the slab stays where it is. */
+/**
+ * Cached keys and values as graph inputs. A decoding batch reads the slab where it lies, up to its capacity; a
+ * prompt chunk gets just the tokens of its lane, since copying them once is cheaper than attending to the rest.
+ */
 
 import type { DecoderConfig } from '../checkpoint/decoder-config.js';
 import type { SlabLaneCache } from '../kv-cache/slab-lane-cache.js';
@@ -9,22 +12,25 @@ import { floats } from './ort-session.js';
 export class CacheFeeds {
   readonly #cache: SlabLaneCache;
   readonly #config: DecoderConfig;
-  readonly #empty: Feeds;
   readonly #blocks = new Map<string, Feeds>();
   #memory: ArrayBufferLike | undefined;
 
   constructor(cache: SlabLaneCache, config: DecoderConfig) {
     this.#cache = cache;
     this.#config = config;
-    const nothing = floats(new Float32Array(0), [1, config.kvHeads, 0, config.headDim]);
-    this.#empty = this.#perLayer(() => ({ key: nothing, value: nothing }));
   }
 
-  /** A cache of capacity 0, for one lane that starts. */
-  empty(): Feeds {
-    return this.#empty;
+  /** The tokens of one lane, packed; its capacity is its length, which may be 0. */
+  packed(lane: number): Feeds {
+    const { kvHeads, headDim } = this.#config;
+    const { length, data } = this.#cache.read(lane, 0, this.#cache.length(lane));
+    const shape = [1, kvHeads, length, headDim];
+    const size = kvHeads * length * headDim;
+    const part = (index: number) => floats(data.subarray(index * size, (index + 1) * size), shape);
+    return this.#perLayer((layer) => ({ key: part(2 * layer), value: part(2 * layer + 1) }));
   }
 
+  /** Tensors over the memory of the slab, kept for as long as it stays where it is. */
   block(firstLane: number, lanes: number): Feeds {
     this.#forgetMovedSlab();
     const key = `${firstLane}:${lanes}`;

@@ -82,11 +82,13 @@ export class ModelRunner implements Runner {
   async step(request: ForwardRequest, extras: StepExtras = plainStep): Promise<StepResult> {
     const { firstLane, lanes, rows } = request;
     const lengths = Array.from({ length: lanes }, (_, i) => this.cache.length(firstLane + i));
-    const startsEmpty = lanes === 1 && lengths[0] === 0;
-    const capacity = startsEmpty ? 0 : this.cache.capacity;
+    const isPromptChunk = lanes === 1 && (rows > 1 || lengths[0] === 0);
+    const capacity = isPromptChunk ? lengths[0]! : this.cache.capacity;
     const buffers = this.#buffers.get({ lanes, rows, capacity, logitRows: request.logitRows.length });
     this.#fill(buffers, request, lengths, capacity);
-    const past = startsEmpty ? this.#cacheFeeds.empty() : this.#cacheFeeds.block(firstLane, lanes);
+    const past = isPromptChunk
+      ? this.#cacheFeeds.packed(firstLane)
+      : this.#cacheFeeds.block(firstLane, lanes);
     const session = await this.#sessions.get(extras.variant);
     const opened = Object.fromEntries(extras.variant.hiddenStates.map((layer) => [`hidden.${layer}`, null]));
     const feeds = { ...buffers.feeds, ...this.#rotary.feeds, ...past, ...extras.feeds };
