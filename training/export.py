@@ -20,7 +20,7 @@ def export(name, out):
     """bf16 weights, config, tokenizer, chat template and generation defaults; needs no code of ours to load."""
     state = torch.load(HERE / 'runs' / name / 'checkpoint.pt', weights_only=True)
     tokenizer = AutoTokenizer.from_pretrained(HERE / state['settings']['tokenizer'])
-    sees = state['settings']['images'] > 0
+    sees = state['settings'].get('images', 0) > 0
     model = (build_vision_model if sees else build_text_model)(tokenizer)
     model.load_state_dict(state['mean'])
     model.to(torch.bfloat16).save_pretrained(out)
