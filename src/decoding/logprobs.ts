@@ -19,17 +19,19 @@ export interface TokenLogprobs {
 
 /** `logits` is `[vocab]` and stays as it is. One pass for the sum, one for the top list, no sort. */
 export function tokenLogprobs(logits: Float32Array, tokenId: number, topCount: number): TokenLogprobs {
-  const normalizer = logSumExp(logits);
-  const top = likeliestTokens(logits, topCount).map((id) => ({ id, logprob: logits[id]! - normalizer }));
-  return { logprob: logits[tokenId]! - normalizer, top };
-}
-
-function logSumExp(logits: Float32Array): number {
   const max = maximum(logits);
   assertFiniteMaximum(max);
+  const logSum = Math.log(sumOfExponentials(logits, max));
+  // Two subtractions, since `max + logSum` would drown `logSum` when logits are huge.
+  const logprobOf = (id: number) => logits[id]! - max - logSum;
+  const top = likeliestTokens(logits, topCount).map((id) => ({ id, logprob: logprobOf(id) }));
+  return { logprob: logprobOf(tokenId), top };
+}
+
+function sumOfExponentials(logits: Float32Array, max: number): number {
   let sum = 0;
   for (let id = 0; id < logits.length; id++) sum += Math.exp(logits[id]! - max);
-  return max + Math.log(sum);
+  return sum;
 }
 
 /** Insertion into a short sorted list; almost every token fails the first comparison. */

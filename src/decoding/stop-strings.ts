@@ -56,7 +56,7 @@ export class StopStringMatcher {
       const { match } = this.#state;
       if (match !== undefined && mayStop) return this.#end(text.slice(0, at + 1), match);
     }
-    const safe = text.length - this.#state.depth;
+    const safe = text.length - openDepth(this.#state);
     this.#held = text.slice(safe);
     return { text: text.slice(0, safe), matched: null };
   }
@@ -83,6 +83,13 @@ export class StopStringMatcher {
     this.flush();
     return { text: this.#include ? text : text.slice(0, text.length - matched.length), matched };
   }
+}
+
+/** How much of the text may still grow into a stop string; one that is complete (and passed over) does not. */
+function openDepth(state: State): number {
+  let open = state;
+  while (open.next.size === 0 && open.fallback !== undefined) open = open.fallback;
+  return open.depth;
 }
 
 function buildAutomaton(strings: readonly string[]): State {
