@@ -28,7 +28,12 @@ export class FakeRunner implements Runner {
   /** Every forward so far, oldest first. */
   readonly forwards: ForwardRequest[] = [];
   closed = false;
+  /** The likeliest output tokens, one after the other, instead of those of the hash. */
+  script: readonly number[] = [];
+  /** This token gets logits that are not numbers. */
+  poisonedToken: number | undefined;
   readonly #eosEvery: number;
+  #scripted = 0;
   readonly #onForward: (request: ForwardRequest) => void | Promise<void>;
 
   constructor({ contextLength = 512, eosEvery = 0, onForward = () => {} }: FakeRunnerOptions = {}) {
@@ -47,8 +52,10 @@ export class FakeRunner implements Runner {
       const lane = firstLane + Math.floor(flat / rows);
       this.#append(lane, tokenIds[flat]!);
       const wanted = logitRows.indexOf(flat);
-      if (wanted >= 0)
-        this.#fillLogits(lane, logits.subarray(wanted * this.vocabSize, (wanted + 1) * this.vocabSize));
+      if (wanted < 0) continue;
+      const row = logits.subarray(wanted * this.vocabSize, (wanted + 1) * this.vocabSize);
+      this.#fillLogits(lane, row);
+      if (tokenIds[flat] === this.poisonedToken) row.fill(Number.NaN);
     }
     return logits;
   }
@@ -81,6 +88,7 @@ export class FakeRunner implements Runner {
       const printable = id >= 0x20 && id < 0x7f;
       logits[id] = 4 * noise + (printable ? 4 : 0);
     }
+    if (this.script.length > 0) logits[this.script[this.#scripted++]!] = 12;
     if (this.#eosEvery > 0 && state % this.#eosEvery === 0) logits[BYTE_EOS] = 12;
   }
 }
