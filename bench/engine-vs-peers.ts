@@ -84,6 +84,7 @@ async function measureModel(model: ModelName): Promise<Record<string, Figures>> 
 
 function runContender(measurePlan: MeasurePlan): Promise<Figures> {
   const script = join(import.meta.dirname, 'measure-contender.ts');
+  console.error(`${measurePlan.model} ${measurePlan.contender}${measurePlan.cold ? ', cold' : ''}`);
   return new Promise((resolve, reject) => {
     let figures: Figures | undefined;
     const child = fork(script, [JSON.stringify(measurePlan)], { execArgv: ['--import', 'tsx'] });

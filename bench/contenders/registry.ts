@@ -4,6 +4,10 @@ import type { ModelName } from '../shapes.js';
 import type { Contender } from './contender.js';
 
 export const contenders = {
+  'trimtab int4': async (model: ModelName): Promise<Contender> =>
+    new (await import('./trimtab.js')).Trimtab(model, 'int4'),
+  'trimtab int8': async (model: ModelName): Promise<Contender> =>
+    new (await import('./trimtab.js')).Trimtab(model, 'int8'),
   'node-llama-cpp Q4_0': async (model: ModelName): Promise<Contender> =>
     new (await import('./node-llama-cpp.js')).NodeLlamaCpp(model, 'q4_0'),
   'node-llama-cpp Q8_0': async (model: ModelName): Promise<Contender> =>
