@@ -13,6 +13,8 @@ import { indexFile, isPlainName, neededFiles, shardNames, singleWeights, unusabl
 
 export interface PullProgress {
   readonly doneBytes: number;
+  /** The part of `doneBytes` that was there before. */
+  readonly resumedBytes: number;
   readonly totalBytes: number;
 }
 
@@ -100,16 +102,18 @@ async function fetchFile(
   else await downloadBlob({ hub, url, file, blob: cache.blob(file), signal, onPosition });
 }
 
-/** Adds up the positions of all files; each call gives the callback of one file. */
+/** Adds up the positions of all files; each call gives the callback of one file, whose first call is its start. */
 function progressReporter(files: readonly HubFile[], onProgress: PullOptions['onProgress']) {
   const totalBytes = files.reduce((sum, file) => sum + file.size, 0);
   let doneBytes = 0;
+  let resumedBytes = 0;
   return () => {
-    let last = 0;
+    let last: number | undefined;
     return (position: number) => {
-      doneBytes += position - last;
+      if (last === undefined) resumedBytes += position;
+      doneBytes += position - (last ?? 0);
       last = position;
-      onProgress?.({ doneBytes, totalBytes });
+      onProgress?.({ doneBytes, resumedBytes, totalBytes });
     };
   };
 }
