@@ -38,7 +38,7 @@ async function measureColdStart(contender: Contender, plan: MeasurePlan, note: N
   if (!contender.forget) return;
   await contender.forget();
   note('start cold, ms', await milliseconds(() => contender.load(roomFor(plan))));
-  note('peak memory of a cold start, MiB', peakMebibytes());
+  note('peak memory of a cold start, MiB', peakMebibytes(contender));
 }
 
 async function measureWarm(contender: Contender, plan: MeasurePlan, note: Note): Promise<void> {
@@ -55,7 +55,7 @@ async function measureWarm(contender: Contender, plan: MeasurePlan, note: Note):
       note(`decode ${sequences} × ${tokens}, tokens/s`, (1000 * sequences) / median(steps));
     }
   }
-  note('peak memory, MiB', peakMebibytes());
+  note('peak memory, MiB', peakMebibytes(contender));
 }
 
 function roomFor({ sequences, prompts, decodeSteps }: MeasurePlan) {
@@ -69,7 +69,8 @@ async function milliseconds(work: () => Promise<void>): Promise<number> {
   return performance.now() - start;
 }
 
-const peakMebibytes = (): number => process.resourceUsage().maxRSS / 1024;
+const peakMebibytes = (contender: Contender): number =>
+  contender.peakMebibytes?.() ?? process.resourceUsage().maxRSS / 1024;
 
 /** The same ids for every contender, spread over the vocabulary. */
 function randomPrompt(model: ModelName, tokens: number): number[] {

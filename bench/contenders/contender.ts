@@ -12,6 +12,8 @@ export interface Contender {
   close(): Promise<void>;
   /** Deletes what earlier loads compiled; absent where the engine compiles nothing. */
   forget?(): Promise<void>;
+  /** Peak memory of the process that computes, in MiB, where that is not this one. */
+  peakMebibytes?(): number;
 }
 
 /** The most that will be asked for. */

@@ -8,6 +8,8 @@ export const contenders = {
     new (await import('./trimtab.js')).Trimtab(model, 'int4'),
   'trimtab int8': async (model: ModelName): Promise<Contender> =>
     new (await import('./trimtab.js')).Trimtab(model, 'int8'),
+  'trimtab int4 HTTP': async (model: ModelName): Promise<Contender> =>
+    new (await import('./trimtab-http.js')).TrimtabHttp(model),
   'node-llama-cpp Q4_0': async (model: ModelName): Promise<Contender> =>
     new (await import('./node-llama-cpp.js')).NodeLlamaCpp(model, 'q4_0'),
   'node-llama-cpp Q8_0': async (model: ModelName): Promise<Contender> =>

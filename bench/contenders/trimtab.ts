@@ -7,18 +7,19 @@ import { loadModel } from '../../src/engine/model-loader.js';
 import type { Runner } from '../../src/engine/runner/runner.js';
 import { SlabBudget } from '../../src/engine/scheduler/slab-budget.js';
 import { ensureCheckpoint } from '../random-checkpoint.js';
-import { checkpointFolder, type ModelName } from '../shapes.js';
+import type { ModelName } from '../shapes.js';
+import { compiledFolder, type TrimtabWeights } from '../trimtab-server.js';
 import { type Contender, threads } from './contender.js';
 
 const { prefillChunk } = engineConfigSchema.parse({});
 
 export class Trimtab implements Contender {
   readonly #model: ModelName;
-  readonly #weights: 'int4' | 'int8';
+  readonly #weights: TrimtabWeights;
   #runner: Runner | undefined;
   #prompt = 0;
 
-  constructor(model: ModelName, weights: 'int4' | 'int8') {
+  constructor(model: ModelName, weights: TrimtabWeights) {
     this.#model = model;
     this.#weights = weights;
   }
@@ -28,7 +29,7 @@ export class Trimtab implements Contender {
       id: this.#model,
       folder: await ensureCheckpoint(this.#model),
       weights: this.#weights,
-      cacheDir: this.#cacheFolder,
+      cacheDir: compiledFolder(this.#model),
       threads,
     });
     this.#runner = runner;
@@ -66,11 +67,7 @@ export class Trimtab implements Contender {
   }
 
   async forget(): Promise<void> {
-    rmSync(this.#cacheFolder, { recursive: true, force: true });
-  }
-
-  get #cacheFolder(): string {
-    return `${checkpointFolder(this.#model)}.compiled-${this.#weights}`;
+    rmSync(compiledFolder(this.#model), { recursive: true, force: true });
   }
 
   get #loaded(): Runner {
