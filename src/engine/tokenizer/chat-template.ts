@@ -30,6 +30,9 @@ const MAX_RANGE = 100_000;
 /** The same marker as transformers uses; its trailing space shows whether the template trims. */
 const CONTINUE_TAG = 'CONTINUE_FINAL_MESSAGE_TAG ';
 
+/** Jinja takes both spellings. */
+const constants = { true: true, True: true, false: false, False: false, none: null, None: null } as const;
+
 /** How the interpreter prints a dictionary that is added to a string, where Python would refuse. */
 const PASTED_DATA = '[object Map]';
 
@@ -94,13 +97,8 @@ export class ChatTemplate {
     const now = this.options.now ?? (() => new Date());
     const environment = new Environment();
     const globals: Readonly<Record<string, unknown>> = {
-      true: true,
-      True: true,
-      false: false,
-      False: false,
-      none: null,
-      None: null,
       ...variables,
+      ...constants,
       ...pythonFunctions,
       range: boundedRange,
       strftime_now: (format: string) => strftime(format, now()),
