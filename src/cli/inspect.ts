@@ -1,0 +1,74 @@
+/** `trimtab inspect`: what a checkpoint is, and the graph that it compiles to. */
+
+import { defineCommand } from 'citty';
+import { loadConfig } from '../config.js';
+import { TrimtabError } from '../core/errors.js';
+import { dump } from '../engine/graph/dump.js';
+import type { Variant } from '../engine/graph/pipeline.js';
+import type { PreparedModel } from '../engine/prepare-model.js';
+import { parameterCount } from '../engine/prepare-model.js';
+import { makeReady } from '../make-ready.js';
+import { defaultConfigFile, modelArguments } from './arguments.js';
+import { formatBytes } from './progress-bar.js';
+
+export const inspectCommand = defineCommand({
+  meta: { name: 'inspect', description: 'Print what a checkpoint is, or its graph as text' },
+  args: {
+    ...modelArguments,
+    graph: { type: 'boolean', description: 'Print the compiled graph, one node a line' },
+    openings: {
+      type: 'string',
+      description: 'Openings of the printed graph: low-rank, hidden-states, or both with a comma',
+      valueHint: 'low-rank',
+    },
+  },
+  async run({ args }) {
+    const config = loadConfig(args.config ?? defaultConfigFile, {
+      model: args.model,
+      weights: args.weights,
+      cacheFolder: args['cache-folder'],
+    });
+    for (const model of config.models) {
+      const prepared = await makeReady(model, config.cacheFolder);
+      const { compiled } = prepared;
+      const openings = parseOpenings(args.openings, compiled.config.layers);
+      process.stdout.write(args.graph ? dump(compiled.graph(openings)) : describe(model.id, prepared));
+      prepared.checkpoint.close();
+    }
+  },
+});
+
+function parseOpenings(text: string | undefined, layers: number): Variant {
+  const names = text === undefined ? [] : text.split(',').map((name) => name.trim());
+  const unknown = names.find((name) => name !== 'low-rank' && name !== 'hidden-states');
+  if (unknown !== undefined) {
+    const problem = `--openings: expected low-rank or hidden-states, received ${unknown}`;
+    throw new TrimtabError('invalid_config', problem, { param: 'openings' });
+  }
+  return {
+    lowRank: names.includes('low-rank'),
+    hiddenStates: names.includes('hidden-states')
+      ? Array.from({ length: layers + 1 }, (_, layer) => layer)
+      : [],
+  };
+}
+
+function describe(id: string, { compiled, checkpoint }: PreparedModel): string {
+  const { config, precision, weightBytes, folder } = compiled;
+  const { family, layers, hiddenSize, intermediateSize, heads, kvHeads, headDim, vocabSize } = config;
+  const facts: [string, string | number][] = [
+    ['model', id],
+    ['family', family],
+    ['parameters', `${(parameterCount(checkpoint, config) / 1e6).toFixed(1)} M`],
+    ['layers', layers],
+    ['width', `${hiddenSize}, ${intermediateSize} inside the MLP`],
+    ['heads', `${heads} of ${headDim}, ${kvHeads} for keys and values`],
+    ['vocabulary', `${vocabSize}${config.tieWordEmbeddings ? ', tied to the head' : ''}`],
+    ['context', `${config.contextLength} tokens`],
+    ['cache', `${formatBytes(8 * layers * kvHeads * headDim)} a token`],
+    ['weights', `${precision.weights}, ${formatBytes(weightBytes)}`],
+    ['checkpoint', checkpoint.folder],
+    ['compiled', folder],
+  ];
+  return `${facts.map(([name, value]) => `${name.padEnd(11)} ${value}`).join('\n')}\n`;
+}

@@ -1,0 +1,59 @@
+/** The composition root: configuration in, a listening server out. */
+
+import type { Logger } from 'pino';
+import type { Config, ModelConfig } from './config.js';
+import { EngineHost } from './engine/host/engine-host.js';
+import type { ModelOptions } from './engine/loaded-model.js';
+import { makeReady } from './make-ready.js';
+import { packageVersion } from './package-version.js';
+import { createApp } from './server/app.js';
+import type { Listener } from './server/listen.js';
+import { listen } from './server/listen.js';
+import { createLogger } from './server/logger.js';
+import { Metrics } from './server/metrics/metrics.js';
+
+export interface RunningServer {
+  readonly url: string;
+  readonly config: Config;
+  /** Refuses new requests, lets running ones end within the grace, then stops. */
+  close(): Promise<void>;
+}
+
+/** Fetches and compiles what is missing, starts the models, and listens when all of them can answer. */
+export async function startServer(config: Config): Promise<RunningServer> {
+  const logger = createLogger(config.server);
+  const models: ModelOptions[] = [];
+  for (const model of config.models) models.push(await prepare(model, config.cacheFolder));
+  const backend = new EngineHost({ models, config: config.engine });
+  try {
+    await backend.loaded();
+    const deps = {
+      backend,
+      config: config.server,
+      logger,
+      metrics: new Metrics(backend),
+      version: packageVersion(),
+    };
+    const listener = await listen(createApp(deps), config.server);
+    logger.info({ url: listener.url, models: models.map((model) => model.id) }, 'listening');
+    return { url: listener.url, config, close: () => close(backend, listener, logger, config) };
+  } catch (error) {
+    await backend.close(0);
+    throw error;
+  }
+}
+
+async function close(backend: EngineHost, listener: Listener, logger: Logger, config: Config): Promise<void> {
+  const graceMs = 1000 * config.shutdownGraceSeconds;
+  logger.info({ graceSeconds: config.shutdownGraceSeconds }, 'draining');
+  await Promise.all([backend.close(graceMs), listener.close(graceMs)]);
+  logger.info('stopped');
+}
+
+/** Compiles here, where progress can be shown; the worker then finds the files. */
+async function prepare(model: ModelConfig, cacheDir: string): Promise<ModelOptions> {
+  const { checkpoint } = await makeReady(model, cacheDir);
+  checkpoint.close();
+  const { id, weights, threads } = model;
+  return { id, folder: checkpoint.folder, weights, threads, cacheDir };
+}
