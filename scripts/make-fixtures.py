@@ -70,6 +70,7 @@ FIXTURES = {
             rms_norm_eps=1e-5,
         ),
         dtype=torch.float16,
+        embedding_std=0.004,
     ),
     "llama3-rope": dict(
         config=LlamaConfig(
@@ -184,8 +185,11 @@ FIXTURES = {
 
 
 @torch.no_grad()
-def randomise(model, seed):
-    """Matrices with a spread of 2.2 / sqrt(inputs), norms around 1, biases around 0, all far from neutral."""
+def randomise(model, seed, embedding_std):
+    """Matrices with a spread of 2.2 / sqrt(inputs), norms around 1, biases around 0, all far from neutral.
+
+    Embeddings as small as the square root of rms_norm_eps make that matter too.
+    """
     generator = torch.Generator().manual_seed(seed)
     for name, parameter in model.named_parameters():
         noise = torch.randn(parameter.shape, generator=generator)
@@ -194,7 +198,7 @@ def randomise(model, seed):
         elif name.endswith("bias"):
             parameter.copy_(0.4 * noise)
         elif "embed_tokens" in name:
-            parameter.copy_(noise)
+            parameter.copy_(embedding_std * noise)
         else:
             parameter.copy_(noise * 2.2 / parameter.shape[1] ** 0.5)
 
@@ -243,7 +247,7 @@ def build(fixture, seed):
     """The float32 model whose weights are exactly representable in the stored type."""
     torch.manual_seed(seed)
     model = AutoModelForCausalLM.from_config(fixture["config"], dtype=torch.float32, attn_implementation="eager")
-    randomise(model, seed)
+    randomise(model, seed, fixture.get("embedding_std", 1.0))
     # Parameters only: the rotary frequencies are buffers that a loaded model keeps in float32.
     for parameter in model.parameters():
         parameter.data = parameter.data.to(fixture["dtype"]).float()
