@@ -98,6 +98,20 @@ export class EngineHarness {
     return this.submit(generateRequest(overrides)).result;
   }
 
+  /** Cancels if the request still runs, and only then calls back. */
+  cancel(key: number, whenCancelled: () => void): void {
+    const { tracked } = this.engine;
+    this.engine.cancel(key);
+    if (this.engine.tracked < tracked) whenCancelled();
+  }
+
+  /** Resolves once nothing runs or waits. */
+  async idle(): Promise<void> {
+    while (this.engine.tracked + this.engine.stats().running + this.engine.stats().waiting > 0) {
+      await new Promise(setImmediate);
+    }
+  }
+
   eventsOf(key: number): readonly GenerateEvent[] {
     return this.#events.get(key) ?? [];
   }

@@ -63,6 +63,11 @@ export class Engine {
     return this.#shared.maxLength;
   }
 
+  /** Requests that have not ended. */
+  get tracked(): number {
+    return this.#generations.size;
+  }
+
   get counters(): Readonly<SchedulerCounters> {
     return this.#scheduler.counters;
   }
