@@ -21,7 +21,8 @@ export async function makeReady(model: ModelConfig, cacheDir: string): Promise<P
       folder,
       weights: model.weights,
       cacheDir,
-      onProgress: ({ writtenBytes, totalBytes }) => update({ doneBytes: writtenBytes, totalBytes }),
+      onProgress: ({ writtenBytes, totalBytes }) =>
+        update({ doneBytes: writtenBytes, resumedBytes: 0, totalBytes }),
     }),
   );
 }
