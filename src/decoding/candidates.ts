@@ -5,11 +5,14 @@ export class Candidates {
   readonly ids: Int32Array;
   /** `exp((logit − max) / temperature)`: in (0, 1], the likeliest token has exactly 1. */
   readonly weights: Float64Array;
+  /** The same memory: entry `2 · at + 1` holds sign, exponent and the first mantissa bits of weight `at`. */
+  readonly weightBits: Uint32Array;
   count = 0;
 
   constructor(vocabSize: number) {
     this.ids = new Int32Array(vocabSize);
     this.weights = new Float64Array(vocabSize);
+    this.weightBits = new Uint32Array(this.weights.buffer);
   }
 
   /**

@@ -27,7 +27,8 @@ export function classifyAddedTokens(
   tokens: readonly AddedTokenConfig[],
   config: TokenizerConfig,
 ): AddedToken[] {
-  const special = new Set<string>(config.additional_special_tokens ?? []);
+  const extra = Object.values(config.extra_special_tokens ?? {});
+  const special = new Set<string>([...(config.additional_special_tokens ?? []), ...extra]);
   for (const name of [config.bos_token, config.eos_token, config.unk_token, config.pad_token]) {
     if (name) special.add(name);
   }

@@ -50,6 +50,7 @@ const configSchema = z.looseObject({
   unk_token: tokenName.nullish(),
   pad_token: tokenName.nullish(),
   additional_special_tokens: z.array(tokenName).nullish(),
+  extra_special_tokens: z.union([z.array(tokenName), z.record(z.string(), tokenName)]).nullish(),
   added_tokens_decoder: z
     .record(z.string(), z.looseObject({ content: z.string(), special: z.boolean().optional() }))
     .nullish(),
