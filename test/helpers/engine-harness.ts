@@ -1,4 +1,4 @@
-/** The in-thread engine on the fake runner, driven directly: no worker, no messages. */
+/** The in-thread engine, driven directly: no worker, no messages. Usually on the fake runner. */
 
 import { TrimtabError } from '../../src/core/errors.js';
 import type {
@@ -16,7 +16,9 @@ import { BYTE_EOS, ByteTokenizer } from './byte-tokenizer.js';
 import { FakeRunner, type FakeRunnerOptions } from './fake-runner.js';
 import { generateRequest, type RequestOverrides } from './generate-request.js';
 
-export function fakeModel(options: FakeRunnerOptions = {}): LoadedModel & { readonly runner: FakeRunner } {
+export type FakeModel = LoadedModel & { readonly runner: FakeRunner };
+
+export function fakeModel(options: FakeRunnerOptions = {}): FakeModel {
   return {
     runner: new FakeRunner(options),
     tokenizer: new ByteTokenizer(),
@@ -53,14 +55,14 @@ export function collect(events: readonly GenerateEvent[], n: number): Result {
   return { choices, usage: end.usage, timings: end.timings, events };
 }
 
-export interface HarnessOptions extends FakeRunnerOptions {
+export interface ModelHarnessOptions {
   readonly config?: Partial<EngineConfig>;
   readonly kvTokens?: number;
   readonly prefixTokens?: number;
 }
 
-export class EngineHarness {
-  readonly model: ReturnType<typeof fakeModel>;
+export class ModelHarness<M extends LoadedModel> {
+  readonly model: M;
   readonly engine: Engine;
   /** The outputs of each step. */
   readonly batches: (readonly RequestOutput[])[] = [];
@@ -68,8 +70,8 @@ export class EngineHarness {
   readonly #settle = new Map<number, { resolve(): void; reject(error: Error): void }>();
   #lastKey = 0;
 
-  constructor({ config = {}, kvTokens = 8192, prefixTokens = 0, ...runner }: HarnessOptions = {}) {
-    this.model = fakeModel(runner);
+  constructor(model: M, { config = {}, kvTokens = 8192, prefixTokens = 0 }: ModelHarnessOptions) {
+    this.model = model;
     const { bytesPerToken } = this.model.runner.cache;
     const bytes = { kv: kvTokens * bytesPerToken, prefix: prefixTokens * bytesPerToken };
     this.engine = new Engine(this.model, engineConfigSchema.parse(config), bytes, {
@@ -127,5 +129,13 @@ export class EngineHarness {
       this.#events.get(output.key)!.push(output.event);
       if (output.event.type === 'end') settle.resolve();
     }
+  }
+}
+
+export type HarnessOptions = ModelHarnessOptions & FakeRunnerOptions;
+
+export class EngineHarness extends ModelHarness<FakeModel> {
+  constructor(options: HarnessOptions = {}) {
+    super(fakeModel(options), options);
   }
 }
