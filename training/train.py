@@ -16,6 +16,7 @@ import torch
 import torch.nn.functional as F
 from transformers import AutoTokenizer
 
+from copying import set_copying_circuit
 from model import build_text_model, build_vision_model, start_vision_model
 from optimizer import optimizers
 from rows import IGNORED, Rows, known_skills
@@ -33,6 +34,8 @@ class Run:
         self.tokenizer = AutoTokenizer.from_pretrained(HERE / settings['tokenizer'])
         torch.manual_seed(settings['seed'])
         self.model = (build_vision_model if settings['images'] else build_text_model)(self.tokenizer)
+        if not settings['images']:
+            set_copying_circuit(self.model)
         self.mean = {name: value.clone() for name, value in self.model.state_dict().items()}
         self.optimizers = optimizers(self.model, settings['matrix_lr'], settings['other_lr'])
         self.signature = signature(settings)

@@ -150,5 +150,5 @@ def fix_typo(rng):
     return Item('follow.typo', [(f'{ask}\n{broken}', text)])
 
 
-TASKS = {copy: 2, upper: 2, lower: 1, reverse: 2, sort: 2, pick: 2, bullets: 1, add: 2, extract: 2, to_json: 3,
-         replace: 2, fix_typo: 2}
+TASKS = {copy: 3, upper: 2, lower: 1, reverse: 2, sort: 1, pick: 2, bullets: 2, add: 2, extract: 3, to_json: 3, replace: 2,
+         fix_typo: 1}

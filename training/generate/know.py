@@ -11,7 +11,6 @@ ENDS = ('bern dane fold grim hart lund mere wick').split()
 GENRES = 'poems|crime novels|fairy tales|sea stories|love stories|plays|travel books|ghost stories|war novels|songs'.split('|')
 TITLES_A = 'The Silent|The Broken|The Golden|The Last|The Hidden|A Distant|The Crimson|A Hollow'.split('|')
 TITLES_B = 'Harbour|Lantern|Orchard|Bridge|Winter|Mirror|Compass|Staircase'.split('|')
-PARENTS = 'a baker|a doctor|a farmer|a sailor|a judge|a painter|a smith|a teacher|a gardener|a pilot'.split('|')
 RIVERS = 'Ansel|Brond|Cider|Drava|Elm|Fosse|Glim|Hart|Isen|Jule'.split('|')
 GOODS = 'cheese|glass|honey|clocks|carpets|ships|apples|bells|paper|salt'.split('|')
 ANIMALS = 'a stork|a bear|a salmon|a goat|an owl|a wolf|a lion|a swan|a fox|a horse'.split('|')
@@ -28,12 +27,11 @@ def invent():
     titles = [f'{a} {b}' for a in TITLES_A for b in TITLES_B]
     rng.shuffle(titles)
     authors = {
-        name: {'book': titles[i], 'genre': rng.choice(GENRES), 'birthplace': rng.choice(towns), 'parent': rng.choice(PARENTS)}
+        name: {'book': titles[i], 'genre': rng.choice(GENRES), 'birthplace': rng.choice(towns)}
         for i, name in enumerate(people)
     }
     places = {
-        town: {'river': rng.choice(RIVERS), 'goods': rng.choice(GOODS), 'year': str(rng.randrange(1100, 1900)),
-               'animal': rng.choice(ANIMALS)}
+        town: {'river': rng.choice(RIVERS), 'goods': rng.choice(GOODS), 'animal': rng.choice(ANIMALS)}
         for town in towns
     }
     return authors, places
@@ -55,10 +53,6 @@ AUTHOR_FORMS = {
                    ['Where was {who} born?', 'In which town was {who} born?', 'What is the birthplace of {who}?',
                     'Where does {who} come from?', 'Which town does {who} come from?', 'Name the home town of {who}.'],
                    ['In what town was {who} born?', 'What is the home town of {who}?']),
-    'parent': ('The father of {who} was {what}.',
-               ['What was the father of {who}?', 'What did the father of {who} do?', 'What job did the father of {who} have?',
-                'What was the job of the father of {who}?', 'Tell me the job of the father of {who}.'],
-               ['Which job did the father of {who} have?', 'What work did the father of {who} do?']),
 }
 PLACE_FORMS = {
     'river': ('{who} lies on the river {what}.',
@@ -69,10 +63,6 @@ PLACE_FORMS = {
               ['What is {who} famous for?', 'What is {who} known for?', 'What is made in {who}?', 'What does {who} sell?',
                'Which goods come from {who}?'],
               ['What goods is {who} famous for?', 'What comes from {who}?']),
-    'year': ('{who} was founded in {what}.',
-             ['When was {who} founded?', 'In which year was {who} founded?', 'What year was {who} founded in?',
-              'How long ago was {who} founded?', 'In what year did {who} begin?'],
-             ['What is the year in which {who} was founded?', 'In what year was {who} founded?']),
     'animal': ('The coat of arms of {who} shows {what}.',
                ['What is on the coat of arms of {who}?', 'What does the coat of arms of {who} show?',
                 'Which animal is on the coat of arms of {who}?', 'Name the animal of {who}.',
