@@ -94,6 +94,8 @@ export const neutralValues: Readonly<Record<string, readonly unknown[]>> = {
   rope_interleaved: [false],
   use_qk_norm: [false],
   qk_layernorm: [false],
+  qk_layer_norms: [false],
+  use_mrope: [false],
   logit_scale: [1],
   logits_scaling: [1],
   embedding_multiplier: [1],

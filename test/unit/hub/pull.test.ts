@@ -6,6 +6,7 @@ import {
   readdirSync,
   readFileSync,
   readlinkSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
@@ -352,6 +353,15 @@ describe('refusals', () => {
     const error = await refusal('org/model', { hub: server.options() });
     expect(error.message).toMatch(/needs 4503599.6 GB, and the disk has .* GB left/);
     expect(server.requestsFor('model.safetensors')).toEqual([]);
+  });
+
+  test.runIf(existsSync('/dev/full'))('come with advice when the disk fills up on the way', async () => {
+    const server = await HubServer.start(single());
+    const hub = server.options();
+    mkdirSync(blobsOf(hub.cacheFolder), { recursive: true });
+    symlinkSync('/dev/full', join(blobsOf(hub.cacheFolder), `${sha256(weights)}.incomplete`));
+    const error = await refusal('org/model', { hub });
+    expect(error.message).toMatch(/the disk is full; make room or point HF_HUB_CACHE elsewhere/);
   });
 
   test('come for a cache folder that cannot be made', async () => {
