@@ -14,7 +14,7 @@ import { ensureGguf } from './gguf-writer.js';
 import type { Figures, MeasurePlan } from './measure-contender.js';
 import { ensureOnnx } from './onnx-export.js';
 import { type ModelName, modelNames } from './shapes.js';
-import { median } from './statistics.js';
+import { median, quantile } from './statistics.js';
 import { formatNumber, formatTable } from './table.js';
 
 const { values: flags } = parseArgs({
@@ -29,11 +29,11 @@ const { values: flags } = parseArgs({
 const plan = flags.quick
   ? {
       prompts: [
-        { tokens: 128, repeats: 2 },
-        { tokens: 1024, repeats: 1 },
+        { tokens: 128, repeats: 3 },
+        { tokens: 1024, repeats: 2 },
       ],
       sequences: [1, 4, 8],
-      decodeSteps: 12,
+      decodeSteps: 16,
     }
   : {
       prompts: [
@@ -54,7 +54,7 @@ for (const model of models) {
   await prepare(model);
   const figures = await measureModel(model);
   results[model] = figures;
-  console.log(`\n${model}: median of all samples (best)\n\n${tableOf(figures)}`);
+  console.log(`\n${model}: undisturbed (median)\n\n${tableOf(figures)}`);
 }
 const machine = { cpu: cpus()[0]?.model, cores: cpus().length, threads, loadAverage: loadavg()[1] };
 console.log(
@@ -107,7 +107,7 @@ function tableOf(figures: Record<string, Figures>): string {
   const rows = [...new Set(Object.values(figures).flatMap((of) => Object.keys(of)))];
   const cell = (name: ContenderName, row: string) => {
     const samples = figures[name]![row];
-    return samples ? `${formatNumber(median(samples))} (${formatNumber(best(row, samples))})` : 'n/a';
+    return samples ? `${formatNumber(undisturbed(row, samples))} (${formatNumber(median(samples))})` : 'n/a';
   };
   return formatTable(
     ['figure', ...chosen],
@@ -115,14 +115,15 @@ function tableOf(figures: Record<string, Figures>): string {
   );
 }
 
-function best(row: string, samples: readonly number[]): number {
-  return row.endsWith('tokens/s') ? Math.max(...samples) : Math.min(...samples);
+/** The better end of the samples: the ninth decile of rates, the first of times and sizes. */
+function undisturbed(row: string, samples: readonly number[]): number {
+  return quantile(samples, row.endsWith('tokens/s') ? 0.9 : 0.1);
 }
 
 function summary(all: Record<string, Record<string, Figures>>): object {
   const digest = (row: string, samples: readonly number[]) => ({
     median: median(samples),
-    best: best(row, samples),
+    undisturbed: undisturbed(row, samples),
     min: Math.min(...samples),
     max: Math.max(...samples),
     samples: samples.length,

@@ -3,7 +3,6 @@
 import type { Contender } from './contenders/contender.js';
 import { type ContenderName, contenders } from './contenders/registry.js';
 import { type ModelName, shapes } from './shapes.js';
-import { median } from './statistics.js';
 
 export interface MeasurePlan {
   readonly contender: ContenderName;
@@ -52,7 +51,7 @@ async function measureWarm(contender: Contender, plan: MeasurePlan, note: Note):
     }
     for (const sequences of plan.sequences) {
       const steps = await contender.decode(sequences, plan.decodeSteps);
-      note(`decode ${sequences} × ${tokens}, tokens/s`, (1000 * sequences) / median(steps));
+      for (const step of steps) note(`decode ${sequences} × ${tokens}, tokens/s`, (1000 * sequences) / step);
     }
   }
   note('peak memory, MiB', peakMebibytes(contender));
