@@ -1,9 +1,10 @@
 /** Text to ids, through the stages of `tokenizer.json` in the order of the reference (Rust's `tokenizers`). */
 
 import { type AddedToken, AddedTokenSplitter } from './added-tokens.js';
+import { Bpe } from './bpe.js';
 import { makePreTokenizer, type PreTokenizer } from './pre-tokenizer.js';
 import type { TokenizerFile } from './tokenizer-files.js';
-import { type Model, openModel } from './tokenizers-package.js';
+import { makeNormalizer } from './tokenizers-package.js';
 
 export interface EncodeStages {
   /** Control tokens in the text become their ids. */
@@ -13,20 +14,22 @@ export interface EncodeStages {
 }
 
 export class PromptEncoder {
-  readonly #model: Model;
+  readonly #normalize: (text: string) => string;
   readonly #preTokenize: PreTokenizer;
+  readonly #model: Bpe;
   /** Added tokens that are looked for in the text as it came, and those looked for after normalising. */
   readonly #raw: AddedTokenSplitter;
   readonly #normalized: AddedTokenSplitter;
 
   constructor(file: TokenizerFile, addedTokens: readonly AddedToken[]) {
-    this.#model = openModel(file);
+    this.#normalize = makeNormalizer(file.normalizer);
     this.#preTokenize = makePreTokenizer(file.pre_tokenizer);
+    this.#model = new Bpe(file.model);
     const isNormalized = (token: AddedToken) => token.normalized ?? !token.special;
     const raw = addedTokens.filter((token) => !isNormalized(token));
     this.#raw = new AddedTokenSplitter(raw, (token) => token.content);
     this.#normalized = new AddedTokenSplitter(addedTokens.filter(isNormalized), (token) =>
-      this.#model.normalize(token.content),
+      this.#normalize(token.content),
     );
   }
 
@@ -43,10 +46,15 @@ export class PromptEncoder {
   }
 
   #encodeSegment(text: string, atStart: boolean, parseControl: boolean, ids: number[]): void {
-    for (const segment of this.#normalized.split(this.#model.normalize(text), parseControl, atStart)) {
+    for (const segment of this.#normalized.split(this.#normalize(text), parseControl, atStart)) {
       if ('id' in segment) ids.push(segment.id);
-      else
-        for (const id of this.#model.encode(this.#preTokenize([segment.text], segment.atStart))) ids.push(id);
+      else this.#encodePlain(segment.text, segment.atStart, ids);
+    }
+  }
+
+  #encodePlain(text: string, atStart: boolean, ids: number[]): void {
+    for (const piece of this.#preTokenize([text], atStart)) {
+      for (const id of this.#model.encode(piece)) ids.push(id);
     }
   }
 }

@@ -27,7 +27,10 @@ const modelSchema = z.looseObject({
   type: z.string().default('BPE'),
   vocab: z.record(z.string(), tokenId),
   merges: z.array(z.union([z.string(), z.tuple([z.string(), z.string()])])),
+  unk_token: z.string().nullish(),
+  fuse_unk: z.boolean().default(false),
   byte_fallback: z.boolean().default(false),
+  ignore_merges: z.boolean().default(false),
 });
 
 const tokenizerSchema = z.object({
