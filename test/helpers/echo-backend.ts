@@ -48,7 +48,7 @@ export class EchoBackend implements Backend {
   constructor(private readonly options: EchoOptions = {}) {}
 
   models(): ModelInfo[] {
-    const { models = ['echo'], maxModelLength = 4096, state = 'ready' } = this.options;
+    const { models = ['echo'], maxModelLength = 1024, state = 'ready' } = this.options;
     return models.map((id) => ({
       id,
       created: 1_700_000_000,
@@ -178,9 +178,10 @@ export class EchoBackend implements Backend {
     if (signal.aborted) return;
     const prefillMs = performance.now() - begun;
     yield { type: 'start', promptTokens: prompt.length, cachedTokens, ...echoed(request, prompt) };
+    const room = this.requireModel(request.model).maxModelLength - prompt.length;
     const choices = Array.from(
       { length: request.n },
-      (_, index) => new Choice(request, prompt.length, index),
+      (_, index) => new Choice(request, prompt.length, index, request.stop.maxTokens ?? room),
     );
     while (choices.some((choice) => !choice.isFinished)) {
       for (const choice of choices) {
@@ -229,6 +230,7 @@ class Choice {
     private readonly request: GenerateRequest,
     private readonly promptLength: number,
     private readonly index: number,
+    private readonly maxTokens: number,
   ) {
     this.script = [...encode(scriptOf(request.prompt)), endToken];
     this.text = new TextStream(request.stop.strings, request.stop.includeStopString);
@@ -238,7 +240,7 @@ class Choice {
 
   *step(): Generator<GenerateEvent> {
     const { stop, sampling, topLogprobs } = this.request;
-    if (this.tokenCount === stop.maxTokens) return yield* this.finish('length', null);
+    if (this.tokenCount === this.maxTokens) return yield* this.finish('length', null);
     const likely = this.script[this.tokenCount % this.script.length]!;
     const banned = stop.ignoreEos || this.tokenCount < stop.minTokens ? [endToken] : [];
     const logprobs = nextLogprobs(likely, this.promptLength + this.tokenCount, sampling, banned);
@@ -268,11 +270,10 @@ function scriptOf(prompt: Prompt): string {
 
 function promptIds(prompt: Prompt, addSpecialTokens: boolean): number[] {
   if (prompt.kind === 'tokens') return [...prompt.ids];
-  const begin = addSpecialTokens ? [beginToken] : [];
-  if (prompt.kind === 'text') return [...begin, ...encode(prompt.text)];
+  if (prompt.kind === 'text') return [...(addSpecialTokens ? [beginToken] : []), ...encode(prompt.text)];
   const lines = prompt.messages.map((message) => `${message.role}: ${message.content ?? ''}\n`);
   const end = prompt.addGenerationPrompt ? 'assistant: ' : '';
-  return [...begin, ...encode(lines.join('') + end)];
+  return [beginToken, ...encode(lines.join('') + end)];
 }
 
 function echoed(request: GenerateRequest, prompt: readonly number[]) {

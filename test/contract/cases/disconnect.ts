@@ -34,15 +34,11 @@ function received(socket: Socket, pattern: RegExp): Promise<void> {
 export function disconnectCases(target: GetTarget): void {
   const running = () => metricValue(target(), 'vllm:num_requests_running');
   const inFlight = () => metricValue(target(), 'trimtab_http_requests_in_flight');
-  const endless = (stream: boolean, n = 1) =>
-    JSON.stringify({
-      model: target().model,
-      messages: user('go on'),
-      ignore_eos: true,
-      temperature: 0,
-      stream,
-      n,
-    });
+  const generation = (extra: object) => {
+    const body = { model: target().model, messages: user('go on'), ignore_eos: true, temperature: 0 };
+    return JSON.stringify({ ...body, ...extra });
+  };
+  const endless = (stream: boolean, n = 1) => generation({ stream, n });
   /** Only the request that asks for the metrics is left. */
   const idle = () => eventually(async () => (await running()) === 0 && (await inFlight()) === 1);
 
@@ -81,7 +77,7 @@ export function disconnectCases(target: GetTarget): void {
   });
 
   it('serves a reader who stops reading for a while in full', async () => {
-    const socket = await open(target, endless(true), /data: /);
+    const socket = await open(target, generation({ stream: true, max_tokens: 200 }), /data: /);
     socket.pause();
     await new Promise((resolve) => setTimeout(resolve, 200));
     const end = received(socket, /data: \[DONE\]/);

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { errorOf, type GetTarget, post, user } from '../target.js';
+import { errorOf, type GetTarget, post, type Reply, user } from '../target.js';
 
-type Case = readonly [claim: string, body: object, param: string | null, code?: string];
+type Case = readonly [claim: string, body: object, param: string, code?: string];
 
 const messages = user('hi');
 
@@ -111,23 +111,26 @@ const completionMistakes: Case[] = [
 
 export function errorCases(target: GetTarget): void {
   describe.each([
-    ['/v1/chat/completions', chatMistakes],
-    ['/v1/completions', completionMistakes],
-  ])('%s', (path, mistakes) => {
-    it.each(mistakes)(
-      'names the field that is wrong: %s',
-      async (_claim, body, param, code = 'invalid_request') => {
-        for (const stream of [false, true]) {
-          const asked = 'stream' in body || 'stream_options' in body ? body : { ...body, stream };
-          const { status, error } = await errorOf(
-            await post(target(), path, { model: target().model, ...asked }),
-          );
-          expect({ status, param: error.param, code: error.code }).toEqual({ status: 400, param, code });
-          expect(error.type).toBe('invalid_request_error');
-          expect(error.message).toContain(param ?? '');
-        }
-      },
-    );
+    { path: '/v1/chat/completions', mistakes: chatMistakes },
+    { path: '/v1/completions', mistakes: completionMistakes },
+  ])('$path', ({ path, mistakes }) => {
+    const named = mistakes.map(([claim, body, param, code = 'invalid_request']) => ({
+      claim,
+      body,
+      param,
+      code,
+    }));
+    it.each(named)('names the field that is wrong: $claim', async ({ body, param, code }) => {
+      for (const stream of [false, true]) {
+        const asked = 'stream' in body || 'stream_options' in body ? body : { ...body, stream };
+        const { status, error } = await errorOf(
+          await post(target(), path, { model: target().model, ...asked }),
+        );
+        expect({ status, param: error.param, code: error.code }).toEqual({ status: 400, param, code });
+        expect(error.type).toBe('invalid_request_error');
+        expect(error.message).toContain(param);
+      }
+    });
   });
 
   it.each([
@@ -183,7 +186,9 @@ export function errorCases(target: GetTarget): void {
   });
 
   it.each([false, true])('answers plain 400 for a prompt over the context (stream: %s)', async (stream) => {
-    const body = { model: target().model, messages: user('long '.repeat(200_000)), stream };
+    const { model } = target();
+    const info: Reply = await (await fetch(`${target().url}/v1/models/${model}`)).json();
+    const body = { model, messages: user('long '.repeat(info.max_model_len)), stream };
     const { status, error } = await errorOf(await post(target(), '/v1/chat/completions', body));
     expect({ status, code: error.code, param: error.param }).toEqual({
       status: 400,
