@@ -22,6 +22,8 @@ export interface EngineListener {
   broken(error: unknown): void;
 }
 
+/** Longer texts are not tokenised: those that are being answered would have to wait meanwhile. */
+const TOKENIZE_CONTEXTS = 8;
 /** Statistics go out at most this often while the engine is busy, and once when it becomes idle. */
 const STATS_INTERVAL_MS = 200;
 
@@ -95,10 +97,11 @@ export class Engine {
 
   tokenize(prompt: Prompt, addSpecialTokens: boolean): TokenizeResult {
     const { tokenizer } = this.#model;
+    const limit = this.maxModelLength * TOKENIZE_CONTEXTS;
     const ids =
       prompt.kind === 'text'
-        ? tokenizer.encode(prompt.text, { addSpecialTokens, parseSpecialTokens: true })
-        : tokenizer.encodePrompt(prompt).ids;
+        ? tokenizer.encode(prompt.text, { addSpecialTokens, parseSpecialTokens: true }, limit)
+        : tokenizer.encodePrompt(prompt, limit).ids;
     return { ids, pieces: ids.map((id) => tokenizer.tokenPiece(id)), maxModelLength: this.maxModelLength };
   }
 

@@ -64,6 +64,7 @@ describe('the scheduler', () => {
     const requests = [...'abcdef'].map((prompt) => ({ prompt: prompt.repeat(20), stop: { maxTokens: 120 } }));
     const harness = await expectAsAlone({ kvTokens: 6 * 96 }, requests);
     expect(harness.engine.counters.preemptions).toBeGreaterThan(0);
+    expect(harness.engine.counters.prefillTokens).toBe(6 * 21);
     expect(atRest(harness)).toEqual(AT_REST);
   });
 
@@ -143,8 +144,10 @@ describe('the scheduler', () => {
     while (harness.batches.length < 5) await new Promise(setImmediate);
     for (const key of keys) harness.engine.cancel(key);
     const computed = harness.model.runner.forwards.length;
+    const reported = harness.batches.length;
     while (harness.engine.stats().running > 0) await new Promise(setImmediate);
     expect(harness.model.runner.forwards.length - computed).toBeLessThanOrEqual(1);
+    expect(harness.batches.length).toBe(reported);
     expect(atRest(harness)).toEqual(AT_REST);
   });
 });
