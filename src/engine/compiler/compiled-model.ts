@@ -23,17 +23,20 @@ import {
 import { join } from 'node:path';
 import type { Checkpoint } from '../checkpoint/checkpoint.js';
 import type { DecoderConfig } from '../checkpoint/decoder-config.js';
+import { dump } from '../graph/dump.js';
 import type { Graph } from '../graph/ir.js';
 import { encodeOnnx } from '../graph/onnx-writer.js';
 import type { Precision, Variant } from '../graph/pipeline.js';
 import { compileGraph, plainVariant, variantName } from '../graph/pipeline.js';
+import type { Phase } from '../models/layers.js';
 import { buildGraph } from '../models/registry.js';
 import { checkpointFingerprint } from './fingerprint.js';
 import type { WeightLayout } from './weight-file.js';
 import { layOut, writeWeights } from './weight-file.js';
 
-/** Raised whenever the same checkpoint compiles to other files. */
-const compilerVersion = 1;
+/** Raised whenever the same graph gets other bytes in its files. */
+const encodingVersion = 1;
+const phases: readonly Phase[] = ['step', 'prompt'];
 const weightFile = 'weights.bin';
 
 export interface CompileProgress {
@@ -52,20 +55,32 @@ export class CompiledModel {
   readonly folder: string;
   /** Equal for equal weights, precision and compiler. */
   readonly key: string;
-  readonly #source: Graph;
+  readonly #sources: Readonly<Record<Phase, Graph>>;
   readonly #layout: WeightLayout;
 
   constructor(config: DecoderConfig, precision: Precision, cacheFolder: string, fingerprint: string) {
     this.config = config;
     this.precision = precision;
-    this.key = modelKey(fingerprint, precision);
+    this.#sources = { step: buildGraph(config, 'step'), prompt: buildGraph(config, 'prompt') };
+    this.key = modelKey(
+      fingerprint,
+      precision,
+      phases.map((phase) => dump(this.graph(plainVariant, phase))),
+    );
     this.folder = join(cacheFolder, this.key);
-    this.#source = buildGraph(config);
     this.#layout = layOut(this.graph(plainVariant).stored.values());
   }
 
-  graph(variant: Variant): Graph {
-    return compileGraph(this.#source, this.config, variant, this.precision);
+  graph(variant: Variant, phase: Phase = 'step'): Graph {
+    return compileGraph(this.#sources[phase], this.config, variant, this.#precisionOf(phase));
+  }
+
+  /**
+   * True if prompts have a graph of their own: kernels for quantised weights that win at many rows lose at few.
+   * Full precision has one kernel for both, and would only hold its weights twice.
+   */
+  get hasPromptGraph(): boolean {
+    return this.precision.weights !== 'fp32';
   }
 
   get weightBytes(): number {
@@ -79,9 +94,9 @@ export class CompiledModel {
   }
 
   /** Path of the `.onnx` file of a variant, written on first use. */
-  variantPath(variant: Variant): string {
-    const path = join(this.folder, `${variantName(variant)}.onnx`);
-    if (!existsSync(path)) this.#writeGraph(this.folder, variant);
+  variantPath(variant: Variant, phase: Phase = 'step'): string {
+    const path = graphPath(this.folder, variant, phase);
+    if (!existsSync(path)) this.#writeGraph(this.folder, variant, phase);
     return path;
   }
 
@@ -90,7 +105,7 @@ export class CompiledModel {
     mkdirSync(temporary, { recursive: true });
     try {
       this.#writeWeights(temporary, checkpoint, onProgress);
-      this.#writeGraph(temporary, plainVariant);
+      this.#writeGraph(temporary, plainVariant, 'step');
       this.#publish(temporary);
     } finally {
       rmSync(temporary, { recursive: true, force: true });
@@ -117,10 +132,15 @@ export class CompiledModel {
     }
   }
 
-  #writeGraph(folder: string, variant: Variant): void {
-    const path = join(folder, `${variantName(variant)}.onnx`);
+  /** Many rows amortise the unpacking of weights to float32, which then beats rounding every activation. */
+  #precisionOf(phase: Phase): Precision {
+    return phase === 'prompt' ? { ...this.precision, activations: 'fp32' } : this.precision;
+  }
+
+  #writeGraph(folder: string, variant: Variant, phase: Phase): void {
+    const path = graphPath(folder, variant, phase);
     const temporary = `${path}.${randomUUID()}`;
-    writeFileSync(temporary, encodeOnnx(this.graph(variant), weightFile, this.#layout.placements));
+    writeFileSync(temporary, encodeOnnx(this.graph(variant, phase), weightFile, this.#layout.placements));
     renameSync(temporary, path);
   }
 
@@ -148,8 +168,17 @@ export function compileModel(
   return model;
 }
 
-function modelKey(fingerprint: string, { weights, activations }: Precision): string {
-  const text = JSON.stringify([compilerVersion, fingerprint, weights, activations]);
+function graphPath(folder: string, variant: Variant, phase: Phase): string {
+  return join(folder, `${variantName(variant)}${phase === 'prompt' ? '.prompt' : ''}.onnx`);
+}
+
+/** The graphs are part of the key, so that a newer compiler never meets the files of an older one. */
+function modelKey(
+  fingerprint: string,
+  { weights, activations }: Precision,
+  graphs: readonly string[],
+): string {
+  const text = JSON.stringify([encodingVersion, fingerprint, weights, activations, graphs]);
   return `${weights}-${createHash('sha256').update(text).digest('hex').slice(0, 32)}`;
 }
 

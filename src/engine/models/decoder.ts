@@ -11,7 +11,7 @@ import type { DecoderTensorNames } from '../checkpoint/decoder-tensors.js';
 import { decoderTensorNames } from '../checkpoint/decoder-tensors.js';
 import { GraphBuilder } from '../graph/builder.js';
 import type { Graph } from '../graph/ir.js';
-import type { LayerContext } from './layers.js';
+import type { LayerContext, Phase } from './layers.js';
 import { decoderInputs, wholeMatrix } from './layers.js';
 
 /** What differs between families inside a layer; each part maps `[b, t, width]` to the same shape. */
@@ -20,17 +20,17 @@ export interface DecoderBlock {
   mlp(context: LayerContext, x: string): string;
 }
 
-export function buildDecoder(config: DecoderConfig, block: DecoderBlock): Graph {
+export function buildDecoder(config: DecoderConfig, block: DecoderBlock, phase: Phase): Graph {
   const graph = new GraphBuilder();
   const names = decoderTensorNames(config);
-  declareInputs(graph, config);
-  const final = layers(graph, config, names, block);
+  declareInputs(graph, config, phase);
+  const final = layers(graph, config, names, block, phase);
   graph.mark('final', final);
   head(graph, config, names, final);
   return graph.build();
 }
 
-function declareInputs(graph: GraphBuilder, config: DecoderConfig): void {
+function declareInputs(graph: GraphBuilder, config: DecoderConfig, phase: Phase): void {
   const { hiddenSize, intermediateSize, heads, kvHeads, headDim } = config;
   const group = heads / kvHeads;
   graph.input(decoderInputs.embeddings, 'float32', ['lanes', 'rows', hiddenSize]);
@@ -39,7 +39,7 @@ function declareInputs(graph: GraphBuilder, config: DecoderConfig): void {
   graph.input(decoderInputs.ropeCos, 'float32', ['rope_rows', headDim / 2]);
   graph.input(decoderInputs.ropeSin, 'float32', ['rope_rows', headDim / 2]);
   graph.input(decoderInputs.headSplit, 'int64', [3]);
-  graph.input(decoderInputs.keySplit, 'int64', [2]);
+  if (phase === 'step') graph.input(decoderInputs.keySplit, 'int64', [2]);
   graph.input(decoderInputs.logitRows, 'int64', ['logit_rows']);
   graph.constant('shape/grouped', [0, -1, kvHeads, group + 2, headDim]);
   graph.constant('shape/flat', [0, kvHeads, -1, headDim]);
@@ -60,6 +60,7 @@ function layers(
   config: DecoderConfig,
   names: DecoderTensorNames,
   block: DecoderBlock,
+  phase: Phase,
 ): string {
   const { hiddenSize, rmsNormEps } = config;
   const weight = (name: string, tensor: string) => graph.vector(`${name}.weight`, tensor, hiddenSize);
@@ -71,7 +72,7 @@ function layers(
   };
   names.layers.forEach((layerNames, layer) => {
     const path = `layers.${layer}`;
-    const context: LayerContext = { graph, config, names: layerNames, layer, path };
+    const context: LayerContext = { graph, config, names: layerNames, layer, path, phase };
     graph.mark(`residual.${layer}`, residual);
     advance(block.attention(context, normed), `${path}/post_attention_norm`, layerNames.postAttentionNorm);
     const output = block.mlp(context, normed);

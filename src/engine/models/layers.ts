@@ -23,6 +23,12 @@ export const decoderInputs = {
 export const pastNames = (layer: number) => ({ key: `past.${layer}.key`, value: `past.${layer}.value` });
 export const newNames = (layer: number) => ({ key: `new.${layer}.key`, value: `new.${layer}.value` });
 
+/**
+ * `step` graphs run one or a few tokens of many lanes against a large cache, `prompt` graphs many tokens of one
+ * lane: what is cheap to copy differs.
+ */
+export type Phase = 'step' | 'prompt';
+
 export interface LayerContext {
   readonly graph: GraphBuilder;
   readonly config: DecoderConfig;
@@ -30,6 +36,7 @@ export interface LayerContext {
   readonly layer: number;
   /** `layers.<i>` */
   readonly path: string;
+  readonly phase: Phase;
 }
 
 /** One matrix from several projections of the same input, their rows one after another. */
@@ -73,12 +80,9 @@ export function attentionRows(
  *   x [b, t, width] ── qkv ── [b, t, h, g+2, d] ── [b, h, (g+2)·t, d] ── rotary ── q [b, h, g·t, d]
  *                                                                              ├─ k [b, h, t, d] ── out
  *                                                                              └─ v [b, h, t, d] ── out
- *   q·pastᵀ ┐
- *   q·kᵀ    ┴ concat ── + mask ── softmax ── split ┬ ·past values ┐
- *                                                  └ ·v           ┴ add ── [b, t, h·g·d] ── output projection
+ *   q, k, v, past ── attention ── [b, h, g·t, d] ── [b, t, h·g·d] ── output projection
  *
  * The positions of values select a row of the rotary tables with cos 1 and sin 0, which leaves them as they are.
- * Past and new keys are never concatenated: the cache is read where it lies.
  */
 export function groupedQueryAttention(
   context: LayerContext,
@@ -90,8 +94,7 @@ export function groupedQueryAttention(
   const grouped = graph.reshape(`${path}/attention/grouped`, qkv, 'shape/grouped');
   const byHead = graph.transpose(`${path}/attention/by_head`, grouped, [0, 2, 3, 1, 4]);
   const flat = graph.reshape(`${path}/attention/flat`, byHead, 'shape/flat');
-  const { query, key, value } = rotated(context, prepareHeads(context, flat));
-  const mixed = attend(context, query, key, value);
+  const mixed = attend(context, rotated(context, prepareHeads(context, flat)));
   const regrouped = graph.reshape(`${path}/attention/regrouped`, mixed, 'shape/regrouped');
   const byToken = graph.transpose(`${path}/attention/by_token`, regrouped, [0, 3, 1, 2, 4]);
   const merged = graph.reshape(`${path}/attention/merged`, byToken, 'shape/merged');
@@ -141,28 +144,56 @@ export function normalizedHeads({ graph, config, names, path }: LayerContext, fl
   return graph.concat(`${path}/attention/normed`, [query, key, raw[2]!], 2);
 }
 
+interface Attended extends HeadRows {
+  readonly pastKey: string;
+  readonly pastValue: string;
+}
+
 /** Attention over the cache and the new rows, `[b, h, g·t, d]`. */
-function attend(
-  { graph, config, layer, path }: LayerContext,
-  query: string,
-  key: string,
-  value: string,
-): string {
+function attend(context: LayerContext, rows: HeadRows): string {
+  const { graph, config, layer, phase } = context;
   const past = pastNames(layer);
   const shape = ['lanes', config.kvHeads, 'capacity', config.headDim];
   graph.input(past.key, 'float32', shape);
   graph.input(past.value, 'float32', shape);
+  const all = { ...rows, pastKey: past.key, pastValue: past.value };
+  return phase === 'prompt' ? attendJoined(context, all) : attendApart(context, all);
+}
+
+/**
+ * Never copies the cache, which is read where it lies; the scores, small for few tokens, are copied instead.
+ *
+ *   q·pastᵀ ┐
+ *   q·kᵀ    ┴ concat ── + mask ── softmax ── split ┬ ·past values ┐
+ *                                                  └ ·v           ┴ add
+ */
+function attendApart({ graph, config, path }: LayerContext, rows: Attended): string {
   const scale = config.headDim ** -0.5;
-  const onPast = graph.matmulTransposed(`${path}/attention/past_scores`, query, past.key, scale);
-  const onNew = graph.matmulTransposed(`${path}/attention/new_scores`, query, key, scale);
+  const onPast = graph.matmulTransposed(`${path}/attention/past_scores`, rows.query, rows.pastKey, scale);
+  const onNew = graph.matmulTransposed(`${path}/attention/new_scores`, rows.query, rows.key, scale);
   const scores = graph.concat(`${path}/attention/scores`, [onPast, onNew], -1);
   const masked = graph.add(`${path}/attention/masked`, scores, 'mask/grouped');
   const weights = graph.softmax(`${path}/attention/weights`, masked);
   const parts = [`${path}/attention/past_weights`, `${path}/attention/new_weights`];
   const [pastWeights, newWeights] = graph.split(parts, weights, decoderInputs.keySplit, -1);
-  const fromPast = graph.matmul(`${path}/attention/from_past`, pastWeights!, past.value);
-  const fromNew = graph.matmul(`${path}/attention/from_new`, newWeights!, value);
+  const fromPast = graph.matmul(`${path}/attention/from_past`, pastWeights!, rows.pastValue);
+  const fromNew = graph.matmul(`${path}/attention/from_new`, newWeights!, rows.value);
   return graph.add(`${path}/attention/mixed`, fromPast, fromNew);
+}
+
+/**
+ * Copies keys and values together, which for many tokens is less than their scores.
+ *
+ *   past keys, k ── concat ┐                              past values, v ── concat ┐
+ *   q ─────────────────────┴ q·kᵀ ── + mask ── softmax ────────────────────────────┴ ·v
+ */
+function attendJoined({ graph, config, path }: LayerContext, rows: Attended): string {
+  const keys = graph.concat(`${path}/attention/keys`, [rows.pastKey, rows.key], 2);
+  const values = graph.concat(`${path}/attention/values`, [rows.pastValue, rows.value], 2);
+  const scores = graph.matmulTransposed(`${path}/attention/scores`, rows.query, keys, config.headDim ** -0.5);
+  const masked = graph.add(`${path}/attention/masked`, scores, 'mask/grouped');
+  const weights = graph.softmax(`${path}/attention/weights`, masked);
+  return graph.matmul(`${path}/attention/mixed`, weights, values);
 }
 
 /**

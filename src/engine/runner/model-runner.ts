@@ -21,6 +21,8 @@ import { causalMask, rotaryPositions } from './step-inputs.js';
 import { VariantSessions } from './variant-sessions.js';
 
 const firstRotaryLength = 2048;
+/** New tokens from which the prompt graph is the faster one (measured: they meet at about 32). */
+const promptGraphRows = 32;
 
 /** What a variant reads and returns beyond the plain step. */
 export interface StepExtras {
@@ -40,6 +42,7 @@ export interface StepResult {
 export class ModelRunner implements Runner {
   readonly cache: SlabLaneCache;
   readonly #config: DecoderConfig;
+  readonly #hasPromptGraph: boolean;
   readonly #embeddings: EmbeddingTable;
   readonly #sessions: VariantSessions;
   readonly #buffers: StepBufferPool;
@@ -48,6 +51,7 @@ export class ModelRunner implements Runner {
 
   private constructor(model: CompiledModel, checkpoint: Checkpoint, sessions: VariantSessions) {
     this.#config = model.config;
+    this.#hasPromptGraph = model.hasPromptGraph;
     this.#sessions = sessions;
     this.#embeddings = new EmbeddingTable(
       checkpoint,
@@ -64,6 +68,7 @@ export class ModelRunner implements Runner {
   static async load(model: CompiledModel, checkpoint: Checkpoint, threads: number): Promise<ModelRunner> {
     const sessions = new VariantSessions(model, threads);
     await sessions.get(plainVariant);
+    if (model.hasPromptGraph) await sessions.get(plainVariant, 'prompt');
     return new ModelRunner(model, checkpoint, sessions);
   }
 
@@ -89,7 +94,8 @@ export class ModelRunner implements Runner {
     const past = isPromptChunk
       ? this.#cacheFeeds.packed(firstLane)
       : this.#cacheFeeds.block(firstLane, lanes);
-    const session = await this.#sessions.get(extras.variant);
+    const phase = this.#hasPromptGraph && isPromptChunk && rows >= promptGraphRows ? 'prompt' : 'step';
+    const session = await this.#sessions.get(extras.variant, phase);
     const opened = Object.fromEntries(extras.variant.hiddenStates.map((layer) => [`hidden.${layer}`, null]));
     const feeds = { ...buffers.feeds, ...this.#rotary.feeds, ...past, ...extras.feeds };
     const results = await session.run(feeds, { ...buffers.fetches, ...opened });

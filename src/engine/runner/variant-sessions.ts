@@ -1,15 +1,17 @@
 /**
- * One session per variant of the graph, loaded when a batch first needs it. All read the same weight file. The
- * plain variant stays; others are released when they have not run for a while.
+ * One session per variant of the graph and phase, loaded when a batch first needs it. All read the same weight
+ * file. Those of the plain variant stay; others are released when they have not run for a while.
  */
 
 import type { CompiledModel } from '../compiler/compiled-model.js';
 import type { Variant } from '../graph/pipeline.js';
 import { plainVariant, variantName } from '../graph/pipeline.js';
+import type { Phase } from '../models/layers.js';
 import { OrtSession } from './ort-session.js';
 
 interface Loaded {
   readonly session: OrtSession;
+  readonly stays: boolean;
   lastUsed: number;
 }
 
@@ -31,16 +33,17 @@ export class VariantSessions {
     return [...this.#loaded.keys()];
   }
 
-  async get(variant: Variant): Promise<OrtSession> {
-    const name = variantName(variant);
+  async get(variant: Variant, phase: Phase = 'step'): Promise<OrtSession> {
+    const name = `${variantName(variant)}/${phase}`;
     const known = this.#loaded.get(name);
     if (known !== undefined) {
       known.lastUsed = this.#now();
       return known.session;
     }
     await this.#releaseIdle();
-    const session = await OrtSession.load(this.#model.variantPath(variant), this.#threads);
-    this.#loaded.set(name, { session, lastUsed: this.#now() });
+    const session = await OrtSession.load(this.#model.variantPath(variant, phase), this.#threads);
+    const stays = variantName(variant) === variantName(plainVariant);
+    this.#loaded.set(name, { session, stays, lastUsed: this.#now() });
     return session;
   }
 
@@ -50,8 +53,8 @@ export class VariantSessions {
   }
 
   async #releaseIdle(): Promise<void> {
-    for (const [name, { session, lastUsed }] of this.#loaded) {
-      if (name === variantName(plainVariant) || this.#now() - lastUsed < idleMs) continue;
+    for (const [name, { session, stays, lastUsed }] of this.#loaded) {
+      if (stays || this.#now() - lastUsed < idleMs) continue;
       this.#loaded.delete(name);
       await session.release();
     }
