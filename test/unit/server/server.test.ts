@@ -345,7 +345,7 @@ describe('hostile bytes', () => {
     const metrics = await (await fetch(`${server.url}/metrics`)).text();
     expect(metrics).toContain('trimtab_http_requests_in_flight 1');
     expect(heapBytes() - before).toBeLessThan(10 * 1024 * 1024); // their bodies were 36 MB
-  });
+  }, 120_000);
 });
 
 /** Bytes that are reachable. */
