@@ -1,7 +1,6 @@
 /** Loads the committed reference checkpoints through the real compiler and runner. */
 
-import { mkdtempSync, readdirSync, readFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { openCheckpoint } from '../../src/engine/checkpoint/checkpoint.js';
 import { readDecoderConfig } from '../../src/engine/checkpoint/decoder-config.js';
@@ -9,8 +8,11 @@ import type { CompiledModel } from '../../src/engine/compiler/compiled-model.js'
 import { compileModel } from '../../src/engine/compiler/compiled-model.js';
 import type { Precision } from '../../src/engine/graph/pipeline.js';
 import { ModelRunner } from '../../src/engine/runner/model-runner.js';
+import { suiteFolder } from './suite-folder.js';
 
 const root = fileURLToPath(new URL('../fixtures/checkpoints/', import.meta.url));
+/** Compiled models of the test file that imports this. */
+const compiledFolder = suiteFolder();
 
 export const fixtureNames = readdirSync(root, { withFileTypes: true })
   .filter((entry) => entry.isDirectory())
@@ -42,12 +44,17 @@ export interface LoadedFixture {
   readonly model: CompiledModel;
 }
 
-export async function loadFixture(
-  name: string,
+export function loadFixture(name: string, precision: Precision): Promise<LoadedFixture> {
+  return loadFolder(fixtureFolder(name), precision);
+}
+
+/** Like `loadFixture`, for a checkpoint that a test wrote. */
+export async function loadFolder(
+  folder: string,
   precision: Precision,
-  cacheFolder = mkdtempSync(`${tmpdir()}/trimtab-`),
+  cacheFolder = compiledFolder,
 ): Promise<LoadedFixture> {
-  const checkpoint = openCheckpoint(fixtureFolder(name));
+  const checkpoint = openCheckpoint(folder);
   const config = readDecoderConfig(checkpoint);
   const model = compileModel(checkpoint, config, { ...precision, cacheFolder });
   return { model, runner: await ModelRunner.load(model, checkpoint, 1) };
