@@ -1,0 +1,66 @@
+import { describe, expect, it } from 'vitest';
+import {
+  blocksPerRow,
+  bytesPerBlock,
+  dequantizeRows,
+  quantizeRows,
+} from '../../../../src/engine/quantization/block-quantizer.js';
+import {
+  fixtureNames,
+  loadFixture,
+  loadFolder,
+  logitsOf,
+  readReference,
+  relativeError,
+} from '../../../helpers/fixture-model.js';
+import type { PlainTensor } from '../../../helpers/plain-checkpoint.js';
+import { readPlain, withMatrices, writePlain } from '../../../helpers/plain-checkpoint.js';
+import { plainForward, roundedToInt8 } from '../../../helpers/plain-decoder.js';
+import { suiteFolder } from '../../../helpers/suite-folder.js';
+
+const bitsOf = { int4: 4, int8: 8 } as const;
+type Weights = keyof typeof bitsOf;
+
+/** What the kernel multiplies with, as ordinary float32 weights. */
+function rounded({ shape, data }: PlainTensor, bits: 4 | 8): Float32Array {
+  const [rows, columns] = shape as [number, number];
+  const blocks = rows * blocksPerRow(columns);
+  const codes = { packed: new Uint8Array(blocks * bytesPerBlock(bits)), scales: new Float32Array(blocks) };
+  quantizeRows(data, rows, columns, bits, codes);
+  return dequantizeRows(codes, rows, columns, bits);
+}
+
+describe.each(fixtureNames)('%s', (name) => {
+  describe.each<Weights>(['int4', 'int8'])('%s', (weights) => {
+    const folder = suiteFolder();
+    const dequantized = withMatrices(readPlain(name), (_, tensor) => rounded(tensor, bitsOf[weights]));
+    const { cases } = readReference(name);
+
+    it('should give the logits of fp32 on its dequantised weights within 1e-3', async () => {
+      const written = writePlain(folder, dequantized);
+      const reference = await loadFolder(written, { weights: 'fp32', activations: 'fp32' });
+      const quantized = await loadFixture(name, { weights, activations: 'fp32' });
+      for (const { prompt, rows } of cases) {
+        const expected = await logitsOf(reference.runner, prompt, rows);
+        expect(relativeError(await logitsOf(quantized.runner, prompt, rows), expected)).toBeLessThan(1e-3);
+      }
+      await Promise.all([reference.runner.close(), quantized.runner.close()]);
+    });
+
+    // The runtime multiplies short steps in int8 and long ones (from 32 rows) in float32, so both loops are right.
+    it('should differ by int8 activations, where it does, as rounding each block of 32 to ±127 does', async () => {
+      const { runner, model } = await loadFixture(name, { weights, activations: 'int8' });
+      const config = { ...model.config, tieWordEmbeddings: false };
+      for (const { prompt, rows } of cases) {
+        const actual = await logitsOf(runner, prompt, rows);
+        const errors = [undefined, roundedToInt8].map((round) => {
+          const { logits } = plainForward(config, dequantized, prompt, round);
+          return relativeError(actual, Float32Array.from(rows.flatMap((row) => [...logits[row]!])));
+        });
+        expect(Math.min(...errors)).toBeLessThan(1e-4);
+        expect(Math.max(...errors)).toBeLessThan(0.2);
+      }
+      await runner.close();
+    });
+  });
+});
