@@ -1,6 +1,6 @@
 /**
  * How fast is the engine next to node-llama-cpp and transformers.js on the same random weights?
- * `tsx engine-vs-peers.ts [--models 135m,0.5b,1b] [--contenders trimtab,…] [--rounds 3] [--quick]`
+ * `tsx engine-vs-peers.ts [--models 135m,0.5b,1b] [--contenders "trimtab int4,…"] [--rounds 3] [--quick]`
  * Every contender runs in a process of its own; rounds alternate, so that a slow minute of the machine hits all.
  */
 
@@ -45,9 +45,8 @@ const plan = flags.quick
     };
 const rounds = Number(flags.rounds ?? (flags.quick ? 2 : 3));
 const models = modelNames.filter((name) => flags.models.split(',').includes(name));
-const chosen = contenderNames.filter((name) =>
-  flags.contenders.split(',').some((part) => name.includes(part)),
-);
+const wanted = flags.contenders === '' ? contenderNames : flags.contenders.split(',');
+const chosen = contenderNames.filter((name) => wanted.includes(name));
 
 const results: Record<string, Record<string, Figures>> = {};
 for (const model of models) {
