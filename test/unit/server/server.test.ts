@@ -340,7 +340,7 @@ describe('hostile bytes', () => {
     };
     for (let i = 0; i < 50; i++) await send(i);
     const before = heapBytes();
-    for (let i = 0; i < 450; i += 5) await Promise.all([0, 1, 2, 3, 4].map((j) => send(i + j)));
+    for (let i = 0; i < 450; i += 25) await Promise.all(Array.from({ length: 25 }, (_, j) => send(i + j)));
     await eventually(async () => backend.running === 0 && backend.waiting === 0);
     const metrics = await (await fetch(`${server.url}/metrics`)).text();
     expect(metrics).toContain('trimtab_http_requests_in_flight 1');
