@@ -24,7 +24,11 @@ export async function startServer(config: Config): Promise<RunningServer> {
   const logger = createLogger(config.server);
   const models: ModelOptions[] = [];
   for (const model of config.models) models.push(await prepare(model, config.cacheFolder));
-  const backend = new EngineHost({ models, config: config.engine });
+  const backend = new EngineHost({
+    models,
+    config: config.engine,
+    onFailure: (model, err) => logger.error({ model, err }, 'the engine failed, another one is started'),
+  });
   try {
     await backend.loaded();
     const deps = {

@@ -10,8 +10,16 @@ interface ErrorKind {
 }
 
 const kinds = {
-  invalid_request: { status: 400, type: 'invalid_request_error', summary: 'A field has a wrong type, value or range.' },
-  invalid_json: { status: 400, type: 'invalid_request_error', summary: 'The body is not a JSON object in UTF-8.' },
+  invalid_request: {
+    status: 400,
+    type: 'invalid_request_error',
+    summary: 'A field has a wrong type, value or range.',
+  },
+  invalid_json: {
+    status: 400,
+    type: 'invalid_request_error',
+    summary: 'The body is not a JSON object in UTF-8.',
+  },
   unsupported_parameter: {
     status: 400,
     type: 'invalid_request_error',
@@ -22,23 +30,79 @@ const kinds = {
     type: 'invalid_request_error',
     summary: 'Prompt and requested output do not fit in the context of the model.',
   },
-  invalid_api_key: { status: 401, type: 'authentication_error', summary: 'The API key is missing or unknown.' },
+  invalid_api_key: {
+    status: 401,
+    type: 'authentication_error',
+    summary: 'The API key is missing or unknown.',
+  },
   model_not_found: { status: 404, type: 'not_found_error', summary: 'No model of that name is served here.' },
   not_found: { status: 404, type: 'not_found_error', summary: 'No such path.' },
-  method_not_allowed: { status: 405, type: 'invalid_request_error', summary: 'The path exists, the method does not.' },
-  request_timeout: { status: 408, type: 'invalid_request_error', summary: 'The body did not arrive in time.' },
-  payload_too_large: { status: 413, type: 'invalid_request_error', summary: 'The body is over the size limit.' },
-  unsupported_media_type: { status: 415, type: 'invalid_request_error', summary: 'The content type is not JSON.' },
-  client_closed_request: { status: 499, type: 'invalid_request_error', summary: 'The client went away (logs only).' },
-  queue_full: { status: 429, type: 'rate_limit_error', summary: 'Too many requests are waiting; retry later.' },
-  internal_error: { status: 500, type: 'server_error', summary: 'An unexpected error; the log has its details.' },
-  engine_failure: { status: 500, type: 'server_error', summary: 'The engine failed while it served the request.' },
-  model_unavailable: { status: 503, type: 'unavailable_error', summary: 'The model is loading or restarting.' },
-  shutting_down: { status: 503, type: 'unavailable_error', summary: 'The server is draining before it stops.' },
+  method_not_allowed: {
+    status: 405,
+    type: 'invalid_request_error',
+    summary: 'The path exists, the method does not.',
+  },
+  request_timeout: {
+    status: 408,
+    type: 'invalid_request_error',
+    summary: 'The body did not arrive in time.',
+  },
+  payload_too_large: {
+    status: 413,
+    type: 'invalid_request_error',
+    summary: 'The body is over the size limit.',
+  },
+  unsupported_media_type: {
+    status: 415,
+    type: 'invalid_request_error',
+    summary: 'The content type is not JSON.',
+  },
+  client_closed_request: {
+    status: 499,
+    type: 'invalid_request_error',
+    summary: 'The client went away (logs only).',
+  },
+  queue_full: {
+    status: 429,
+    type: 'rate_limit_error',
+    summary: 'Too many requests are waiting; retry later.',
+  },
+  internal_error: {
+    status: 500,
+    type: 'server_error',
+    summary: 'An unexpected error; the log has its details.',
+  },
+  engine_failure: {
+    status: 500,
+    type: 'server_error',
+    summary: 'The engine failed while it served the request.',
+  },
+  model_unavailable: {
+    status: 503,
+    type: 'unavailable_error',
+    summary: 'The model is loading or restarting.',
+  },
+  shutting_down: {
+    status: 503,
+    type: 'unavailable_error',
+    summary: 'The server is draining before it stops.',
+  },
   invalid_config: { status: 500, type: 'server_error', summary: 'A configuration file or flag is wrong.' },
-  invalid_checkpoint: { status: 500, type: 'server_error', summary: 'A checkpoint file is damaged or inconsistent.' },
-  unsupported_model: { status: 500, type: 'server_error', summary: 'The checkpoint needs a feature that is not supported.' },
-  download_failed: { status: 502, type: 'server_error', summary: 'A file could not be fetched from the model hub.' },
+  invalid_checkpoint: {
+    status: 500,
+    type: 'server_error',
+    summary: 'A checkpoint file is damaged or inconsistent.',
+  },
+  unsupported_model: {
+    status: 500,
+    type: 'server_error',
+    summary: 'The checkpoint needs a feature that is not supported.',
+  },
+  download_failed: {
+    status: 502,
+    type: 'server_error',
+    summary: 'A file could not be fetched from the model hub.',
+  },
 } as const satisfies Record<string, ErrorKind>;
 
 export type ErrorCode = keyof typeof kinds;

@@ -16,7 +16,7 @@ export const engineConfigSchema = z.strictObject({
     .int()
     .min(16)
     .max(4096)
-    .default(256)
+    .default(128)
     .describe('Prompt tokens per step when nothing decodes.'),
   maxDecodeDelayMs: z
     .number()

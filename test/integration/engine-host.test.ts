@@ -1,3 +1,7 @@
+import { mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { TrimtabError } from '../../src/core/errors.js';
 import type { GenerateEvent, GenerateRequest } from '../../src/core/messages.js';
@@ -125,6 +129,21 @@ describe('EngineHost, from start to end', () => {
     await host.loaded();
     expect(host.ready()).toBe(true);
     expect(host.models()[0]).toMatchObject({ state: 'ready', fingerprint: 'fake-1', maxModelLength: 512 });
+  });
+
+  it('loads a checkpoint folder with the loader of the product', async () => {
+    const folder = fileURLToPath(new URL('../../models/nano', import.meta.url));
+    const cacheDir = mkdtempSync(join(tmpdir(), 'trimtab-'));
+    const host = new EngineHost({
+      models: [{ id: 'nano', folder, weights: 'fp32', cacheDir, threads: 1 }],
+      config: engineConfigSchema.parse({}),
+    });
+    opened.push(host);
+    await host.loaded();
+    const prompt = { kind: 'chat', addGenerationPrompt: true, continueFinalMessage: false } as const;
+    const messages = [{ role: 'user', content: 'Hello' }] as const;
+    const { choices } = await run(host, generateRequest({ model: 'nano', prompt: { ...prompt, messages } }));
+    expect(choices[0]?.text).toMatch(/\w/);
   });
 
   it('fails running requests when the worker breaks, and serves again with another', async () => {

@@ -13,6 +13,8 @@ export interface EngineHostOptions {
   readonly config: EngineConfig;
   /** URL of the module that loads a model; the tests bring their own. */
   readonly loader?: string;
+  /** Hears of every worker that ends unasked; what it was doing has failed, another one is started. */
+  readonly onFailure?: (model: string, error: TrimtabError) => void;
 }
 
 const DRAIN_POLL_MS = 20;
@@ -22,11 +24,11 @@ export class EngineHost implements Backend {
   #draining = false;
 
   /** Starts loading at once; `loaded()` says when that is over. */
-  constructor({ models, config, loader = defaultLoader() }: EngineHostOptions) {
+  constructor({ models, config, loader = defaultLoader(), onFailure = () => {} }: EngineHostOptions) {
     const bytes = cacheBytes(config, process.availableMemory() / models.length);
-    this.#workers = new Map(
-      models.map((model) => [model.id, new ModelWorker({ model, config, bytes, loader })] as const),
-    );
+    const start = (model: ModelOptions) =>
+      new ModelWorker({ model, config, bytes, loader }, (error) => onFailure(model.id, error));
+    this.#workers = new Map(models.map((model) => [model.id, start(model)]));
   }
 
   /** Rejects with the reason of the first model that cannot be loaded. */

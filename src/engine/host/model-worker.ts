@@ -27,6 +27,7 @@ const CLOSE_TIMEOUT_MS = 5000;
 
 export class ModelWorker {
   readonly #setup: WorkerSetup;
+  readonly #onFailure: (error: TrimtabError) => void;
   readonly #created = Math.floor(Date.now() / 1000);
   readonly #streams = new Map<number, EventStream>();
   readonly #calls = new Map<number, Deferred<unknown>>();
@@ -42,8 +43,10 @@ export class ModelWorker {
   #closed = false;
   #lastKey = 0;
 
-  constructor(setup: WorkerSetup) {
+  /** `onFailure` hears of every worker that ends unasked. */
+  constructor(setup: WorkerSetup, onFailure: (error: TrimtabError) => void) {
     this.#setup = setup;
+    this.#onFailure = onFailure;
     this.#loaded.promise.catch(() => {});
     this.#start();
   }
@@ -219,6 +222,7 @@ export class ModelWorker {
     if (this.#closed) return;
     const why = reason instanceof Error ? reason.message : 'its thread ended unexpectedly';
     const error = new TrimtabError('engine_failure', `The engine failed: ${why}`, { cause: reason });
+    this.#onFailure(error);
     this.#failActive(error);
     this.#loadFailed(error);
     if (this.#state !== 'failed') this.#restart();

@@ -22,6 +22,8 @@ export interface EngineListener {
   broken(error: unknown): void;
 }
 
+/** The least context, in tokens, that is worth serving. */
+const MIN_CONTEXT = 16;
 /** Longer texts are not tokenised: those that are being answered would have to wait meanwhile. */
 const TOKENIZE_CONTEXTS = 8;
 /** Statistics go out at most this often while the engine is busy, and once when it becomes idle. */
@@ -52,6 +54,7 @@ export class Engine {
     this.#prefixes = new PrefixCache(bytes.prefix);
     this.#scheduler = new Scheduler(model.runner, this.#prefixes, { ...config, kvCacheBytes: bytes.kv });
     const { runner, tokenizer, eosTokenIds } = model;
+    this.#requireMemory(this.#scheduler.longestSequence);
     this.#shared = {
       tokenizer,
       eosTokenIds,
@@ -162,6 +165,17 @@ export class Engine {
           this.#generations.delete(key);
         },
       },
+    );
+  }
+
+  /** Better not to start than to refuse every request. */
+  #requireMemory(tokens: number): void {
+    if (tokens >= MIN_CONTEXT) return;
+    const needed = this.#model.runner.cache.bytesFor(1, MIN_CONTEXT);
+    throw new TrimtabError(
+      'invalid_config',
+      `kvCacheBytes is ${this.#bytes.kv}, but ${MIN_CONTEXT} tokens of this model take ${needed} bytes.`,
+      { param: 'kvCacheBytes' },
     );
   }
 

@@ -205,6 +205,12 @@ describe('refusals', () => {
     expect(error).toMatchObject({ code: 'context_length_exceeded', details: { n_ctx: 32 } });
   });
 
+  it('does not start with memory for hardly a token', () => {
+    expect(() => new EngineHarness({ kvTokens: 15 })).toThrow(
+      expect.objectContaining({ code: 'invalid_config', param: 'kvCacheBytes' }),
+    );
+  });
+
   it('turns away what exceeds the queue, and says when to come back', async () => {
     const harness = new EngineHarness({ config: { maxLanes: 1, maxQueue: 2 } });
     const accepted = Array.from({ length: 3 }, () => harness.run());
