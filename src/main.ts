@@ -47,10 +47,15 @@ export async function startServer(config: Config): Promise<RunningServer> {
   }
 }
 
+/** What replies whose last event is out may still take to reach their client. */
+const closeRepliesMs = 2000;
+
 async function close(backend: EngineHost, listener: Listener, logger: Logger, config: Config): Promise<void> {
   const graceMs = 1000 * config.shutdownGraceSeconds;
   logger.info({ graceSeconds: config.shutdownGraceSeconds }, 'draining');
-  await Promise.all([backend.close(graceMs), listener.close(graceMs)]);
+  // The backend first: while it drains, `/ready` still answers, with a 503.
+  await backend.close(graceMs);
+  await listener.close(closeRepliesMs);
   logger.info('stopped');
 }
 

@@ -72,7 +72,7 @@ function blockScale(weights: Float32Array, first: number, last: number, bits: 4 
       extreme = weights[i]!;
     }
   }
-  return Math.fround(extreme / -(1 << (bits - 1)));
+  return extreme === 0 ? 0 : Math.fround(extreme / -(1 << (bits - 1)));
 }
 
 function writeNibbles(

@@ -67,7 +67,7 @@ describe('ServiceTime', () => {
 
 describe('the configuration of the engine', () => {
   it('has a default for everything', () => {
-    expect(engineConfigSchema.parse({})).toMatchObject({ maxLanes: 8, maxQueue: 64, prefillChunk: 256 });
+    expect(engineConfigSchema.parse({})).toMatchObject({ maxLanes: 8, maxQueue: 64, prefillChunk: 128 });
   });
 
   it('refuses unknown keys and values out of range', () => {

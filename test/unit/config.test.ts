@@ -1,0 +1,69 @@
+import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+import { loadConfig } from '../../src/config.js';
+import { engineConfigSchema } from '../../src/engine/config.js';
+import { serverConfigSchema } from '../../src/server/config.js';
+
+const folder = mkdtempSync(join(tmpdir(), 'trimtab-'));
+
+function write(text: string): string {
+  const file = join(folder, 'test.yaml');
+  writeFileSync(file, text);
+  return file;
+}
+
+const models = 'models:\n  - source: somewhere/else\n';
+
+describe('loadConfig', () => {
+  it('should read the configuration that ships with the package', () => {
+    const config = loadConfig(fileURLToPath(new URL('../../config/default.yaml', import.meta.url)));
+    expect(config).toMatchObject({ server: { port: 8080 }, models: [{ id: 'nano', weights: 'auto' }] });
+  });
+
+  it.each([
+    ['a wrong type', `server:\n  port: abc\n${models}`, /test\.yaml:2: server\.port: .*expected number/],
+    [
+      'an unknown setting',
+      `server:\n  prot: 1\n${models}`,
+      /test\.yaml:2: server\.prot: is not a known setting/,
+    ],
+    ['a value out of range', `engine:\n\n  maxLanes: 0\n${models}`, /test\.yaml:3: engine\.maxLanes: /],
+    ['broken YAML', `server: [1\n${models}`, /test\.yaml:\d+: /],
+    ['no models', 'models: []\n', /models: /],
+    ['a list at the top', '- 1\n', /expected object/],
+    [
+      'two models of one name',
+      `${models}  - source: other/else\n    id: somewhere/else\n`,
+      /two models have the id/,
+    ],
+  ])('should name file, line and setting for %s', (_, text, message) => {
+    expect(() => loadConfig(write(text))).toThrow(message);
+  });
+
+  it('should let flags win over the file', () => {
+    const config = loadConfig(write(`server:\n  port: 1\n${models}`), {
+      port: '2',
+      model: 'org/name@main',
+      weights: 'int8',
+    });
+    expect(config.server.port).toBe(2);
+    expect(config.models).toMatchObject([{ id: 'org/name', source: 'org/name@main', weights: 'int8' }]);
+  });
+
+  it('should say when there is no such file', () => {
+    expect(() => loadConfig(join(folder, 'none.yaml'))).toThrow(/none\.yaml: there is no such file/);
+  });
+});
+
+it('should have every setting in docs/configuration.md', () => {
+  const page = readFileSync(fileURLToPath(new URL('../../docs/configuration.md', import.meta.url)), 'utf8');
+  const listed = [...page.matchAll(/^\| `(server|engine)\.(\w+)`/gm)].map(
+    (match) => `${match[1]}.${match[2]}`,
+  );
+  const server = Object.keys(serverConfigSchema.unwrap().shape).map((name) => `server.${name}`);
+  const engine = Object.keys(engineConfigSchema.shape).map((name) => `engine.${name}`);
+  expect(listed.sort()).toEqual([...server, ...engine].sort());
+});

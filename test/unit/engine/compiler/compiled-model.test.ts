@@ -1,0 +1,63 @@
+import { mkdtempSync, readdirSync, readFileSync, statSync, truncateSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+import type { PreparedModel } from '../../../../src/engine/prepare-model.js';
+import { prepareModel } from '../../../../src/engine/prepare-model.js';
+import { fixtureFolder } from '../../../helpers/fixture-model.js';
+
+const freshCache = () => mkdtempSync(join(tmpdir(), 'trimtab-'));
+
+function compile(
+  cacheDir: string,
+  weights: 'int4' | 'int8' = 'int4',
+  onProgress?: () => void,
+): PreparedModel['compiled'] {
+  const progress = onProgress === undefined ? {} : { onProgress };
+  const prepared = prepareModel({ folder: fixtureFolder('qwen2-tied'), weights, cacheDir, ...progress });
+  prepared.checkpoint.close();
+  return prepared.compiled;
+}
+
+const filesOf = (folder: string) =>
+  readdirSync(folder)
+    .sort()
+    .map((name) => [name, readFileSync(join(folder, name))]);
+
+it('should compile the same checkpoint to the same bytes', () => {
+  const [first, second] = [compile(freshCache()), compile(freshCache())];
+  expect(second.key).toBe(first.key);
+  expect(filesOf(second.folder)).toEqual(filesOf(first.folder));
+});
+
+it('should reuse what an earlier start compiled', () => {
+  const cache = freshCache();
+  const before = statSync(join(compile(cache).folder, 'weights.bin')).mtimeMs;
+  let written = 0;
+  const again = compile(cache, 'int4', () => written++);
+  expect(written).toBe(0);
+  expect(statSync(join(again.folder, 'weights.bin')).mtimeMs).toBe(before);
+});
+
+it('should keep each precision in a folder of its own', () => {
+  const cache = freshCache();
+  expect(compile(cache, 'int8').folder).not.toBe(compile(cache, 'int4').folder);
+});
+
+it('should leave nothing behind that counts as complete when it is interrupted', () => {
+  const cache = freshCache();
+  const interrupted = () =>
+    compile(cache, 'int4', () => {
+      throw new Error('interrupted');
+    });
+  expect(interrupted).toThrow('interrupted');
+  expect(readdirSync(cache).filter((name) => name.startsWith('int4'))).toEqual([]);
+  expect(compile(cache).isCached()).toBe(true);
+});
+
+it('should compile again when the weight file was cut off', () => {
+  const cache = freshCache();
+  const { folder, weightBytes } = compile(cache);
+  truncateSync(join(folder, 'weights.bin'), weightBytes - 1);
+  expect(compile(cache).isCached()).toBe(true);
+});
