@@ -1,11 +1,10 @@
 /**
  * A checkpoint folder in Hugging Face layout: `config.json`, weights in one `model.safetensors` or in shards
- * named by `model.safetensors.index.json`, tokenizer files, chat template and generation defaults.
+ * named by `model.safetensors.index.json`, and generation defaults. The tokenizer room reads its own files.
  */
 
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { readChatTemplate } from './chat-template-file.js';
 import type { JsonObject } from './files.js';
 import { asJsonObject, invalidCheckpoint, pathInside, readJsonObject, unsupportedModel } from './files.js';
 import { foreignWeights } from './foreign-format.js';
@@ -16,20 +15,11 @@ const maxConfigBytes = 4 << 20;
 const maxIndexBytes = 64 << 20;
 const maxShards = 2048;
 
-/** Paths of the files that exist. */
-export interface TokenizerFiles {
-  readonly tokenizer: string | undefined;
-  readonly tokenizerConfig: string | undefined;
-}
-
 export class Checkpoint {
   readonly folder: string;
   /** `config.json` as it stands, still unchecked. */
   readonly config: JsonObject;
   readonly generationConfig: JsonObject;
-  readonly tokenizerFiles: TokenizerFiles;
-  /** Source of the Jinja template that turns messages into a prompt. */
-  readonly chatTemplate: string | undefined;
   readonly tensors: ReadonlyMap<string, TensorInfo>;
   readonly #shards: ReadonlyMap<string, SafetensorsFile>;
 
@@ -41,11 +31,6 @@ export class Checkpoint {
     this.folder = folder;
     this.config = readJsonObject(pathInside(folder, 'config.json'), maxConfigBytes);
     this.generationConfig = readOptionalJson(folder, 'generation_config.json');
-    this.tokenizerFiles = {
-      tokenizer: optionalPath(folder, 'tokenizer.json'),
-      tokenizerConfig: optionalPath(folder, 'tokenizer_config.json'),
-    };
-    this.chatTemplate = readChatTemplate(folder);
     this.tensors = tensors;
     this.#shards = shards;
   }

@@ -5,6 +5,7 @@
 
 import { writeSync } from 'node:fs';
 import type { Checkpoint } from '../checkpoint/checkpoint.js';
+import { invalidCheckpoint } from '../checkpoint/files.js';
 import { rowWidth } from '../checkpoint/safetensors.js';
 import type { Matrix, RowSlice, StoredTensor } from '../graph/ir.js';
 import type { Placement } from '../graph/onnx-writer.js';
@@ -90,7 +91,13 @@ function chunksOf({ tensor, first, count }: RowSlice, reader: RowReader): RowSli
 }
 
 function readSlice({ tensor, first, count }: RowSlice, reader: RowReader): Float32Array {
-  return reader.readRows(reader.tensor(tensor), first, count);
+  const info = reader.tensor(tensor);
+  const values = reader.readRows(info, first, count);
+  for (let i = 0; i < values.length; i++) {
+    if (!Number.isFinite(values[i]!))
+      throw invalidCheckpoint(info.file, `tensor ${tensor} holds ${values[i]}`);
+  }
+  return values;
 }
 
 function writeAll(fd: number, data: Uint8Array | Float32Array, position: number): number {

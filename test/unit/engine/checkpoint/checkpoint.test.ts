@@ -50,29 +50,6 @@ describe('openCheckpoint', () => {
     checkpoint.close();
   });
 
-  test('finds tokenizer files and the chat template wherever it is kept', () => {
-    const folder = copyOf('qwen3');
-    const open = () => {
-      const checkpoint = openCheckpoint(folder);
-      checkpoint.close();
-      return checkpoint;
-    };
-    expect(open().chatTemplate).toBeUndefined();
-    expect(open().tokenizerFiles.tokenizer).toBeUndefined();
-    const named = [
-      { name: 'tool_use', template: 'T' },
-      { name: 'default', template: 'D' },
-    ];
-    writeFileSync(join(folder, 'tokenizer_config.json'), JSON.stringify({ chat_template: named }));
-    expect(open().chatTemplate).toBe('D');
-    writeFileSync(join(folder, 'chat_template.json'), JSON.stringify({ chat_template: 'J' }));
-    expect(open().chatTemplate).toBe('J');
-    writeFileSync(join(folder, 'chat_template.jinja'), '{{ messages }}');
-    expect(open().chatTemplate).toBe('{{ messages }}');
-    writeFileSync(join(folder, 'tokenizer.json'), '{}');
-    expect(open().tokenizerFiles.tokenizer).toBe(join(folder, 'tokenizer.json'));
-  });
-
   test('follows the links of the hub cache, from a snapshot to blobs', () => {
     const repository = join(temporaryFolder(), 'models--a--b');
     const snapshot = join(repository, 'snapshots', 'abc');

@@ -1,4 +1,12 @@
-import { mkdtempSync, readdirSync, readFileSync, statSync, truncateSync } from 'node:fs';
+import {
+  cpSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
@@ -60,4 +68,17 @@ it('should compile again when the weight file was cut off', () => {
   const { folder, weightBytes } = compile(cache);
   truncateSync(join(folder, 'weights.bin'), weightBytes - 1);
   expect(compile(cache).isCached()).toBe(true);
+});
+
+it('should name the tensor that holds a number which is none', () => {
+  const folder = freshCache();
+  cpSync(fixtureFolder('llama-gqa'), folder, { recursive: true });
+  const file = join(folder, 'model.safetensors');
+  const bytes = readFileSync(file);
+  const header = JSON.parse(bytes.toString('utf8', 8, 8 + Number(bytes.readBigUInt64LE())));
+  const name = 'model.layers.1.mlp.down_proj.weight';
+  bytes.writeFloatLE(Number.NaN, 8 + Number(bytes.readBigUInt64LE()) + header[name].data_offsets[0] + 8);
+  writeFileSync(file, bytes);
+  const options = { folder, weights: 'int4', cacheDir: freshCache() } as const;
+  expect(() => prepareModel(options)).toThrow(/down_proj\.weight holds NaN/);
 });
