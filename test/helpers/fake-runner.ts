@@ -5,6 +5,7 @@
  */
 
 import { setImmediate } from 'node:timers/promises';
+import type { KvRows } from '../../src/engine/kv-cache/lane-cache.js';
 import { SlabLaneCache } from '../../src/engine/kv-cache/slab-lane-cache.js';
 import type { ForwardRequest, Runner } from '../../src/engine/runner/runner.js';
 import { BYTE_EOS, BYTE_VOCAB_SIZE } from './byte-tokenizer.js';
@@ -33,7 +34,7 @@ export class FakeRunner implements Runner {
   /** This token gets logits that are not numbers. */
   poisonedToken: number | undefined;
   readonly #eosEvery: number;
-  #scripted = 0;
+  #scriptStart: number | undefined;
   readonly #onForward: (request: ForwardRequest) => void | Promise<void>;
 
   constructor({ contextLength = 512, eosEvery = 0, onForward = () => {} }: FakeRunnerOptions = {}) {
@@ -46,18 +47,37 @@ export class FakeRunner implements Runner {
     this.forwards.push(request);
     await this.#onForward(request);
     await setImmediate();
-    const { firstLane, lanes, rows, tokenIds, logitRows } = request;
+    const { firstLane, lanes, logitRows } = request;
     const logits = new Float32Array(logitRows.length * this.vocabSize);
-    for (let flat = 0; flat < lanes * rows; flat++) {
-      const lane = firstLane + Math.floor(flat / rows);
-      this.#append(lane, tokenIds[flat]!);
-      const wanted = logitRows.indexOf(flat);
-      if (wanted < 0) continue;
-      const row = logits.subarray(wanted * this.vocabSize, (wanted + 1) * this.vocabSize);
-      this.#fillLogits(lane, row);
-      if (tokenIds[flat] === this.poisonedToken) row.fill(Number.NaN);
-    }
+    for (let lane = 0; lane < lanes; lane++) this.#runLane(request, firstLane + lane, logits);
     return logits;
+  }
+
+  /** A row of a tree is computed on its own: the cached tokens, then its path. */
+  #runLane(
+    { firstLane, rows, tokenIds, logitRows, trees }: ForwardRequest,
+    lane: number,
+    logits: Float32Array,
+  ) {
+    const first = (lane - firstLane) * rows;
+    const base = this.cache.length(lane);
+    const paths: number[][] = [];
+    const computed: KvRows[] = [];
+    for (let row = 0; row < (trees?.counts[lane - firstLane] ?? rows); row++) {
+      const parent = trees?.parents[first + row] ?? row - 1;
+      const path = [...(paths[parent] ?? []), row];
+      paths.push(path);
+      this.cache.truncate(lane, base);
+      for (const member of path) this.#append(lane, tokenIds[first + member]!);
+      computed.push(this.cache.read(lane, this.cache.length(lane) - 1, this.cache.length(lane)));
+      const wanted = logitRows.indexOf(first + row);
+      if (wanted < 0) continue;
+      const out = logits.subarray(wanted * this.vocabSize, (wanted + 1) * this.vocabSize);
+      this.#fillLogits(lane, out);
+      if (tokenIds[first + row] === this.poisonedToken) out.fill(Number.NaN);
+    }
+    this.cache.truncate(lane, base);
+    for (const kv of computed) this.cache.append(lane, kv);
   }
 
   async close(): Promise<void> {
@@ -88,7 +108,10 @@ export class FakeRunner implements Runner {
       const printable = id >= 0x20 && id < 0x7f;
       logits[id] = 4 * noise + (printable ? 4 : 0);
     }
-    if (this.script.length > 0) logits[this.script[this.#scripted++]!] = 12;
+    if (this.script.length > 0) {
+      this.#scriptStart ??= this.cache.length(lane);
+      logits[this.script[this.cache.length(lane) - this.#scriptStart]!] = 12;
+    }
     if (this.#eosEvery > 0 && state % this.#eosEvery === 0) logits[BYTE_EOS] = 12;
   }
 }

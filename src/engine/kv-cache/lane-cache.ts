@@ -22,6 +22,8 @@ export interface LaneCache {
   length(lane: number): number;
   /** Forgets all tokens of the lane from `length` on. */
   truncate(lane: number, length: number): void;
+  /** Of the tokens from `from` on keeps those at the ascending offsets `rows`, moved together. */
+  keep(lane: number, from: number, rows: readonly number[]): void;
   swap(laneA: number, laneB: number): void;
   /** Copies tokens `[from, to)` out. */
   read(lane: number, from: number, to: number): KvRows;

@@ -77,6 +77,18 @@ export class SlabLaneCache implements LaneCache {
     this.#lengths[this.#checked(lane)] = Math.min(this.length(lane), length);
   }
 
+  /** Copies nothing when the kept tokens are the first ones. */
+  keep(lane: number, from: number, rows: readonly number[]): void {
+    const last = rows.at(-1) ?? -1;
+    if (from < 0 || from + last >= this.length(lane)) {
+      throw new RangeError(`lane ${lane} holds ${this.length(lane)} tokens, none at ${from} + ${last}`);
+    }
+    rows.forEach((row, kept) => {
+      if (row !== kept) this.#move(lane, from + row, from + kept);
+    });
+    this.#lengths[lane] = from + rows.length;
+  }
+
   swap(laneA: number, laneB: number): void {
     if (laneA === laneB) return;
     const rowsA = this.read(laneA, 0, this.length(laneA));
@@ -128,7 +140,7 @@ export class SlabLaneCache implements LaneCache {
 
   /**
    * Appends what a forward returned: per layer `[lanes, kvHeads, rows, headDim]` for the lanes that begin at
-   * `firstLane`.
+   * `firstLane`. Of each lane the first `counts[lane]` rows are taken (default: all).
    */
   appendRows(
     firstLane: number,
@@ -136,22 +148,44 @@ export class SlabLaneCache implements LaneCache {
     rows: number,
     newKeys: readonly Float32Array[],
     newValues: readonly Float32Array[],
+    counts: ArrayLike<number> = new Int32Array(lanes).fill(rows),
   ): void {
-    for (let lane = firstLane; lane < firstLane + lanes; lane++) this.#requireRoom(lane, rows);
+    for (let i = 0; i < lanes; i++) this.#requireRoom(firstLane + i, counts[i]!);
     for (let layer = 0; layer < newKeys.length; layer++) {
-      this.#scatter(newKeys[layer]!, this.#tensors[2 * layer]!, firstLane, lanes, rows);
-      this.#scatter(newValues[layer]!, this.#tensors[2 * layer + 1]!, firstLane, lanes, rows);
+      this.#scatter(newKeys[layer]!, this.#tensors[2 * layer]!, firstLane, rows, counts);
+      this.#scatter(newValues[layer]!, this.#tensors[2 * layer + 1]!, firstLane, rows, counts);
     }
-    for (let lane = firstLane; lane < firstLane + lanes; lane++) this.#lengths[lane]! += rows;
+    for (let i = 0; i < lanes; i++) this.#lengths[firstLane + i]! += counts[i]!;
   }
 
-  #scatter(fresh: Float32Array, slab: Float32Array, firstLane: number, lanes: number, rows: number): void {
+  #scatter(
+    fresh: Float32Array,
+    slab: Float32Array,
+    firstLane: number,
+    rows: number,
+    counts: ArrayLike<number>,
+  ): void {
     const strip = rows * this.#headDim;
     let source = 0;
-    for (let lane = firstLane; lane < firstLane + lanes; lane++) {
-      const length = this.#lengths[lane]!;
+    for (let i = 0; i < counts.length; i++) {
+      const lane = firstLane + i;
       for (let head = 0; head < this.#kvHeads; head++, source += strip) {
-        copyFloats(fresh, source, slab, this.#offset(lane, head, length), strip);
+        const target = this.#offset(lane, head, this.#lengths[lane]!);
+        copyFloats(fresh, source, slab, target, counts[i]! * this.#headDim);
+      }
+    }
+  }
+
+  #move(lane: number, from: number, to: number): void {
+    for (const tensor of this.#tensors) {
+      for (let head = 0; head < this.#kvHeads; head++) {
+        copyFloats(
+          tensor,
+          this.#offset(lane, head, from),
+          tensor,
+          this.#offset(lane, head, to),
+          this.#headDim,
+        );
       }
     }
   }

@@ -17,7 +17,7 @@ import { floats } from './ort-session.js';
 import type { ForwardRequest, Runner } from './runner.js';
 import type { StepBuffers } from './step-buffers.js';
 import { StepBufferPool } from './step-buffers.js';
-import { causalMask, rotaryPositions } from './step-inputs.js';
+import { rotaryPositions, rowPlaces, visibilityMask } from './step-inputs.js';
 import { VariantSessions } from './variant-sessions.js';
 
 const firstRotaryLength = 2048;
@@ -85,9 +85,9 @@ export class ModelRunner implements Runner {
   }
 
   async step(request: ForwardRequest, extras: StepExtras = plainStep): Promise<StepResult> {
-    const { firstLane, lanes, rows } = request;
+    const { firstLane, lanes, rows, trees } = request;
     const lengths = Array.from({ length: lanes }, (_, i) => this.cache.length(firstLane + i));
-    const isPromptChunk = lanes === 1 && (rows > 1 || lengths[0] === 0);
+    const isPromptChunk = lanes === 1 && trees === undefined && (rows > 1 || lengths[0] === 0);
     const capacity = isPromptChunk ? lengths[0]! : this.cache.capacity;
     const buffers = this.#buffers.get({ lanes, rows, capacity, logitRows: request.logitRows.length });
     this.#fill(buffers, request, lengths, capacity);
@@ -99,7 +99,7 @@ export class ModelRunner implements Runner {
     const opened = Object.fromEntries(extras.variant.hiddenStates.map((layer) => [`hidden.${layer}`, null]));
     const feeds = { ...buffers.feeds, ...this.#rotary.feeds, ...past, ...extras.feeds };
     const results = await session.run(feeds, { ...buffers.fetches, ...opened });
-    this.cache.appendRows(firstLane, lanes, rows, buffers.newKeys, buffers.newValues);
+    this.cache.appendRows(firstLane, lanes, rows, buffers.newKeys, buffers.newValues, trees?.counts);
     return { logits: buffers.logits, opened: openedFloats(results, Object.keys(opened)) };
   }
 
@@ -110,7 +110,7 @@ export class ModelRunner implements Runner {
 
   #fill(
     buffers: StepBuffers,
-    { rows, tokenIds, logitRows }: ForwardRequest,
+    { lanes, rows, tokenIds, logitRows, trees }: ForwardRequest,
     lengths: readonly number[],
     capacity: number,
   ): void {
@@ -118,8 +118,9 @@ export class ModelRunner implements Runner {
     // The rotary operator wants at least as many table rows as there are rows to turn, heads included.
     this.#growRotary(Math.max(Math.max(...lengths) + rows, (group + 2) * rows));
     this.#embeddings.lookUp(tokenIds, buffers.embeddings);
-    causalMask(lengths, rows, capacity, buffers.mask);
-    rotaryPositions(lengths, rows, group, this.#rotary.tables.rows - 1, buffers.positions);
+    const places = rowPlaces(lanes, rows, trees);
+    visibilityMask(lengths, places, capacity, buffers.mask);
+    rotaryPositions(lengths, places, group, this.#rotary.tables.rows - 1, buffers.positions);
     for (let i = 0; i < logitRows.length; i++) buffers.logitRows[i] = BigInt(logitRows[i]!);
   }
 

@@ -2,6 +2,17 @@
 
 import type { LaneCache } from '../kv-cache/lane-cache.js';
 
+/**
+ * The new rows of each lane as a tree instead of a chain, for the verification of drafts: a row sees the cached
+ * tokens and its ancestors, and its position is the cached length plus its depth.
+ */
+export interface RowTrees {
+  /** `[lanes]`: rows that count. Those behind them only fill the lane up to the widest one. */
+  readonly counts: Int32Array;
+  /** `[lanes, rows]`: the parent of each row within its lane, which comes before it; −1 for the cached tokens. */
+  readonly parents: Int32Array;
+}
+
 /** New tokens for neighbouring lanes, the same number for each; positions continue the cache of the lane. */
 export interface ForwardRequest {
   readonly firstLane: number;
@@ -12,6 +23,8 @@ export interface ForwardRequest {
   readonly tokenIds: Int32Array;
   /** Flat rows (`lane * rows + row`, counted from `firstLane`) whose logits are wanted; may be empty. */
   readonly logitRows: Int32Array;
+  /** Absent: every lane has `rows` tokens that follow one another. */
+  readonly trees?: RowTrees;
 }
 
 export interface Runner {
@@ -21,7 +34,8 @@ export interface Runner {
   readonly cache: LaneCache;
   /**
    * Computes the new tokens, appends their keys and values to the cache of each lane, and returns the logits
-   * `[logitRows.length, vocabSize]`, which stay valid until the next call.
+   * `[logitRows.length, vocabSize]`, which stay valid until the next call. Of a tree all rows that count are
+   * appended, in their order; `cache.keep` then drops those that were not accepted.
    */
   forward(request: ForwardRequest): Promise<Float32Array>;
   close(): Promise<void>;

@@ -1,4 +1,7 @@
-/** Input and output memory of a step, made once per shape and filled again at every step of that shape. */
+/**
+ * Input and output memory of a step. Tensors are made once per shape; those of all shapes share their memory,
+ * since drafts give steps of many shapes and only one runs at a time.
+ */
 
 import type { DecoderConfig } from '../checkpoint/decoder-config.js';
 import { decoderInputs, newNames } from '../models/layers.js';
@@ -26,11 +29,12 @@ export interface StepBuffers {
   readonly fetches: Fetches;
 }
 
-/** Shapes change slowly while sequences decode; more than this many at once means that old ones are gone. */
-const keptShapes = 12;
+/** Tensors are small, but their shapes keep changing with the capacity of the cache. */
+const keptShapes = 128;
 
 export class StepBufferPool {
   readonly #config: DecoderConfig;
+  readonly #arena = new Arena();
   readonly #buffers = new Map<string, StepBuffers>();
 
   constructor(config: DecoderConfig) {
@@ -41,25 +45,47 @@ export class StepBufferPool {
     const key = `${shape.lanes}:${shape.rows}:${shape.capacity}:${shape.logitRows}`;
     const known = this.#buffers.get(key);
     if (known !== undefined) return known;
-    if (this.#buffers.size >= keptShapes) this.#buffers.clear();
-    const fresh = allocate(this.#config, shape);
+    const { grown } = this.#arena;
+    const fresh = allocate(this.#config, shape, this.#arena);
+    // What has grown moved, and the tensors over the old memory would only keep it alive.
+    if (this.#arena.grown > grown || this.#buffers.size >= keptShapes) this.#buffers.clear();
     this.#buffers.set(key, fresh);
     return fresh;
   }
 }
 
-function allocate(config: DecoderConfig, { lanes, rows, capacity, logitRows }: StepShape): StepBuffers {
+/** Named blocks of memory that grow. */
+class Arena {
+  grown = 0;
+  readonly #floats = new Map<string, Float32Array>();
+
+  floats(name: string, size: number): Float32Array {
+    let block = this.#floats.get(name);
+    if (block === undefined || block.length < size) {
+      block = new Float32Array(size);
+      this.#floats.set(name, block);
+      this.grown++;
+    }
+    return block.subarray(0, size);
+  }
+}
+
+function allocate(config: DecoderConfig, shape: StepShape, arena: Arena): StepBuffers {
+  const { lanes, rows, capacity, logitRows } = shape;
   const { hiddenSize, heads, kvHeads, headDim, vocabSize, layers } = config;
   const group = heads / kvHeads;
   const tokens = lanes * rows;
-  const perLayer = () => Array.from({ length: layers }, () => new Float32Array(tokens * kvHeads * headDim));
-  const embeddings = new Float32Array(tokens * hiddenSize);
-  const mask = new Float32Array(tokens * (capacity + rows));
+  const perLayer = (name: string) =>
+    Array.from({ length: layers }, (_, layer) =>
+      arena.floats(`${name}.${layer}`, tokens * kvHeads * headDim),
+    );
+  const embeddings = arena.floats('embeddings', tokens * hiddenSize);
+  const mask = arena.floats('mask', tokens * (capacity + rows));
   const positions = new BigInt64Array(tokens * (group + 2));
   const asked = new BigInt64Array(logitRows);
-  const logits = new Float32Array(logitRows * vocabSize);
-  const newKeys = perLayer();
-  const newValues = perLayer();
+  const logits = arena.floats('logits', logitRows * vocabSize);
+  const newKeys = perLayer('key');
+  const newValues = perLayer('value');
   const feeds: Feeds = {
     [decoderInputs.embeddings]: floats(embeddings, [lanes, rows, hiddenSize]),
     [decoderInputs.mask]: floats(mask, [lanes, 1, rows, capacity + rows]),

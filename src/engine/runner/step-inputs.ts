@@ -3,29 +3,55 @@
  * lane, c capacity of the cache, g query heads per KV head.
  */
 
+import type { RowTrees } from './runner.js';
+
 /** Added to the score of a hidden key; its weight is exactly 0 after the softmax. */
 const hidden = -1e30;
 
+/** Where the new rows of a step stand: `[b, t]` each, see `RowTrees`. */
+export interface RowPlaces {
+  readonly parents: Int32Array;
+  /** Ancestors among the new rows; the position of a row is the cached length plus its depth. */
+  readonly depths: Int32Array;
+}
+
+/** By default every row follows the one before it. */
+export function rowPlaces(lanes: number, rows: number, trees: RowTrees | undefined): RowPlaces {
+  const parents = trees?.parents ?? Int32Array.from({ length: lanes * rows }, (_, i) => (i % rows) - 1);
+  const depths = new Int32Array(lanes * rows);
+  for (let i = 0; i < parents.length; i++) {
+    const parent = parents[i]!;
+    depths[i] = parent < 0 ? 0 : depths[i - (i % rows) + parent]! + 1;
+  }
+  return { parents, depths };
+}
+
 /**
- * `[b, 1, t, c + t]`: each new token sees the cached tokens of its lane, itself and the new ones before it.
- * `lengths` are the cached tokens per lane.
+ * `[b, 1, t, c + t]`: each new row sees the cached tokens of its lane, its ancestors among the new rows and
+ * itself, so it sees what its parent sees and one row more. `lengths` are the cached tokens per lane.
  */
-export function causalMask(
+export function visibilityMask(
   lengths: readonly number[],
-  rows: number,
+  { parents }: RowPlaces,
   capacity: number,
   out: Float32Array,
 ): void {
+  const rows = parents.length / lengths.length;
   const width = capacity + rows;
-  let start = 0;
-  for (const length of lengths) {
-    for (let row = 0; row < rows; row++, start += width) {
-      out.fill(0, start, start + length);
-      out.fill(hidden, start + length, start + capacity);
-      out.fill(0, start + capacity, start + capacity + row + 1);
-      out.fill(hidden, start + capacity + row + 1, start + width);
+  lengths.forEach((length, lane) => {
+    const first = lane * rows * width;
+    for (let row = 0; row < rows; row++) {
+      const start = first + row * width;
+      const parent = parents[lane * rows + row]!;
+      if (parent < 0) {
+        out.fill(0, start, start + length);
+        out.fill(hidden, start + length, start + width);
+      } else {
+        out.copyWithin(start, first + parent * width, first + (parent + 1) * width);
+      }
+      out[start + capacity + row] = 0;
     }
-  }
+  });
 }
 
 /**
@@ -34,18 +60,19 @@ export function causalMask(
  */
 export function rotaryPositions(
   lengths: readonly number[],
-  rows: number,
+  { depths }: RowPlaces,
   group: number,
   identityRow: number,
   out: BigInt64Array,
 ): void {
   // The low halves of little-endian 64-bit integers; positions never reach the high ones, which stay 0.
   const low = new Int32Array(out.buffer, out.byteOffset, out.length * 2);
+  const rows = depths.length / lengths.length;
   let i = 0;
-  for (const length of lengths) {
+  lengths.forEach((length, lane) => {
     for (let head = 0; head <= group; head++) {
-      for (let row = 0; row < rows; row++, i += 2) low[i] = length + row;
+      for (let row = 0; row < rows; row++, i += 2) low[i] = length + depths[lane * rows + row]!;
     }
     for (let row = 0; row < rows; row++, i += 2) low[i] = identityRow;
-  }
+  });
 }

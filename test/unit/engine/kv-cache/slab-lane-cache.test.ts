@@ -42,6 +42,7 @@ function tokensOf(cache: SlabLaneCache, lane: number): number[] {
 type Action =
   | { kind: 'append'; lane: number; tokens: number[] }
   | { kind: 'truncate'; lane: number; length: number }
+  | { kind: 'keep'; lane: number; from: number; rows: number[] }
   | { kind: 'swap'; lane: number; other: number }
   | { kind: 'copy'; lane: number; other: number; count: number }
   | { kind: 'resize'; lanes: number; capacity: number };
@@ -50,6 +51,12 @@ const lane = fc.nat(3);
 const action: fc.Arbitrary<Action> = fc.oneof(
   fc.record({ kind: fc.constant('append' as const), lane, tokens: fc.array(fc.nat(5000), { maxLength: 7 }) }),
   fc.record({ kind: fc.constant('truncate' as const), lane, length: fc.nat(12) }),
+  fc.record({
+    kind: fc.constant('keep' as const),
+    lane,
+    from: fc.nat(6),
+    rows: fc.uniqueArray(fc.nat(9), { maxLength: 5 }).map((rows) => rows.sort((a, b) => a - b)),
+  }),
   fc.record({ kind: fc.constant('swap' as const), lane, other: lane }),
   fc.record({ kind: fc.constant('copy' as const), lane, other: lane, count: fc.nat(9) }),
   fc.record({
@@ -78,6 +85,13 @@ function applyToModel(model: number[][], action: Action, capacity: number): bool
       model[action.lane]!.length = Math.min(model[action.lane]!.length, action.length);
       return true;
     }
+    case 'keep': {
+      const { from, rows } = action;
+      const tokens = model[action.lane];
+      if (tokens === undefined || from + (rows.at(-1) ?? -1) >= tokens.length) return false;
+      model[action.lane] = [...tokens.slice(0, from), ...rows.map((row) => tokens[from + row]!)];
+      return true;
+    }
     case 'swap': {
       const [a, b] = [model[action.lane], model[action.other]];
       if (a === undefined || b === undefined) return action.lane === action.other;
@@ -97,6 +111,7 @@ function applyToModel(model: number[][], action: Action, capacity: number): bool
 function applyToCache(cache: SlabLaneCache, action: Action): void {
   if (action.kind === 'append') appendTokens(cache, action.lane, action.tokens);
   if (action.kind === 'truncate') cache.truncate(action.lane, action.length);
+  if (action.kind === 'keep') cache.keep(action.lane, action.from, action.rows);
   if (action.kind === 'swap') cache.swap(action.lane, action.other);
   if (action.kind === 'resize') cache.resize(action.lanes, action.capacity);
   if (action.kind === 'copy') {
