@@ -8,6 +8,7 @@ import { cpus, homedir } from 'node:os';
 import { dirname, isAbsolute, join, resolve } from 'node:path';
 import { type Document, isNode, LineCounter, parseDocument } from 'yaml';
 import { z } from 'zod';
+import { type EfficiencyOptions, efficiencySchema } from './core/efficiency.js';
 import { TrimtabError } from './core/errors.js';
 import { engineConfigSchema } from './engine/config.js';
 import { serverConfigSchema } from './server/config.js';
@@ -27,6 +28,8 @@ const modelSchema = z.strictObject({
   weights: z.enum(weightChoices).default('auto'),
   /** Cores for one step of this model; by default all but none of them are kept back on one or two cores. */
   threads: z.int().min(1).max(256).optional(),
+  /** For this model, over `engine.efficiency`. */
+  efficiency: efficiencySchema.prefault({}),
 });
 
 const configSchema = z.strictObject({
@@ -44,6 +47,7 @@ export interface ModelConfig {
   readonly source: string;
   readonly weights: (typeof weightChoices)[number];
   readonly threads: number;
+  readonly efficiency: EfficiencyOptions;
 }
 
 export interface Config extends Readonly<Omit<z.output<typeof configSchema>, 'models' | 'cacheFolder'>> {
@@ -103,13 +107,14 @@ function overlay(raw: unknown, flags: ConfigOverrides): unknown {
 function finish(data: z.output<typeof configSchema>, folder: string, flags: ConfigOverrides): Config {
   // A flag is read from where the user stands, the file's own paths from where the file lies.
   const from = flags.model === undefined ? folder : process.cwd();
-  const models = data.models.map(({ id, source, weights, threads }) => {
+  const models = data.models.map(({ id, source, weights, threads, efficiency }) => {
     const path = resolvePath(source, from);
     return Object.freeze({
       id: id ?? nameOf(source),
       source: statSync(path, { throwIfNoEntry: false })?.isDirectory() ? path : source,
       weights,
       threads: threads ?? cpus().length,
+      efficiency,
     });
   });
   refuseDuplicates(models.map((model) => model.id));

@@ -63,6 +63,6 @@ async function close(backend: EngineHost, listener: Listener, logger: Logger, co
 async function prepare(model: ModelConfig, cacheDir: string): Promise<ModelOptions> {
   const { checkpoint } = await makeReady(model, cacheDir);
   checkpoint.close();
-  const { id, weights, threads } = model;
-  return { id, folder: checkpoint.folder, weights, threads, cacheDir };
+  const { id, weights, threads, efficiency } = model;
+  return { id, folder: checkpoint.folder, weights, threads, cacheDir, efficiency };
 }

@@ -3,6 +3,8 @@
  * The server knows nothing of tokens and caches, the engine nothing of HTTP.
  */
 
+import type { EfficiencyOptions, EfficiencyReceipt } from './efficiency.js';
+
 export interface ChatMessage {
   readonly role: 'system' | 'developer' | 'user' | 'assistant' | 'tool';
   readonly content: string | null;
@@ -75,6 +77,7 @@ export interface GenerateRequest {
   /** False keeps this request out of the prefix cache; a salt keeps its prefixes to those who know the salt. */
   readonly cachePrompt: boolean;
   readonly cacheSalt: string | undefined;
+  readonly efficiency: EfficiencyOptions;
 }
 
 export interface TokenAlternative {
@@ -95,6 +98,8 @@ export interface Usage {
   readonly promptTokens: number;
   readonly cachedTokens: number;
   readonly completionTokens: number;
+  /** Only where something was merged, pruned or otherwise saved. */
+  readonly efficiency?: EfficiencyReceipt;
 }
 
 export interface Timings {

@@ -1,6 +1,7 @@
 /** The settings of the runtime, with their defaults; the rest of the program reads them from here only. */
 
 import { z } from 'zod';
+import { efficiencySchema } from '../core/efficiency.js';
 
 const MIB = 2 ** 20;
 
@@ -37,6 +38,9 @@ export const engineConfigSchema = z.strictObject({
     .min(16)
     .optional()
     .describe('Longest prompt plus completion in tokens; the context of the model if absent.'),
+  efficiency: efficiencySchema
+    .prefault({})
+    .describe('What requests get that do not ask themselves; keys as in the request body.'),
 });
 
 export type EngineConfig = Readonly<z.infer<typeof engineConfigSchema>>;

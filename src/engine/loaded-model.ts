@@ -1,6 +1,7 @@
 /** What the runtime needs of a model, whoever built it, and how a worker asks for one. */
 
 import type { ModelInfo } from '../core/backend.js';
+import type { EfficiencyOptions } from '../core/efficiency.js';
 import type { Runner } from './runner/runner.js';
 import type { Tokenizer } from './tokenizer/tokenizer.js';
 
@@ -23,6 +24,8 @@ export interface ModelOptions {
   readonly cacheDir: string;
   /** Threads of the runtime. */
   readonly threads: number;
+  /** What requests to this model get that do not ask themselves. */
+  readonly efficiency?: EfficiencyOptions;
 }
 
 /** Throws `TrimtabError` (`invalid_checkpoint`, `unsupported_model`) for what a restart cannot mend. */

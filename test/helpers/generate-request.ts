@@ -41,6 +41,7 @@ export function generateRequest(overrides: RequestOverrides = {}): GenerateReque
     priority: 0,
     cachePrompt: true,
     cacheSalt: undefined,
+    efficiency: {},
     ...rest,
   };
 }

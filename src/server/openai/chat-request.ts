@@ -63,6 +63,7 @@ export function parseChatRequest(input: Readonly<Record<string, unknown>>, id: s
     priority: body.priority,
     cachePrompt: body.cache_prompt,
     cacheSalt: body.cache_salt,
+    efficiency: body.efficiency ?? {},
   };
   return { generate, stream: body.stream, includeUsage: includeUsage(body) };
 }

@@ -65,6 +65,7 @@ export function parseCompletionRequest(
     priority: body.priority,
     cachePrompt: body.cache_prompt,
     cacheSalt: body.cache_salt,
+    efficiency: body.efficiency ?? {},
   };
   const generate = prompts.map((prompt, i) => ({ ...shared, id: `${id}-${i}`, prompt }));
   return { generate, stream: body.stream, includeUsage: includeUsage(body) };

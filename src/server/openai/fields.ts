@@ -1,6 +1,7 @@
 /** Fields that chat and text completions share: OpenAI's own, then what vLLM and llama.cpp clients send. */
 
 import { z } from 'zod';
+import { efficiencySchema } from '../../core/efficiency.js';
 import { TrimtabError } from '../../core/errors.js';
 import type { SamplingParams, StopParams } from '../../core/messages.js';
 
@@ -46,9 +47,6 @@ const int64 = z.number().refine((seed) => Number.isInteger(seed) && Math.abs(see
   message: 'expected a 64-bit integer',
 });
 
-/** Keys of `efficiency` that are known; anything else in it is a mistake that must not pass in silence. */
-const efficiency = z.strictObject({ profile: optional(z.literal('exact')) });
-
 export const sharedFields = {
   model: modelName,
   n: withDefault(z.int().min(1).max(128), 1),
@@ -79,7 +77,7 @@ export const sharedFields = {
   cache_salt: optional(z.string().min(1).max(256)),
   cache_prompt: withDefault(z.boolean(), true),
   // trimtab
-  efficiency: optional(efficiency),
+  efficiency: optional(efficiencySchema),
 };
 
 const sharedSchema = z.looseObject(sharedFields);

@@ -40,6 +40,7 @@ describe('parseChatRequest', () => {
       priority: 0,
       cachePrompt: true,
       cacheSalt: undefined,
+      efficiency: {},
     });
   });
 

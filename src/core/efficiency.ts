@@ -1,0 +1,109 @@
+/**
+ * What a request, a model or the whole server may ask of the engine beyond the plain model, in the form in which
+ * callers write it, and the receipt of what came of it. Without any of it the engine computes the plain model.
+ */
+
+import { z } from 'zod';
+
+export interface TokenMerging {
+  /** Share of the visual tokens that is left, in (0, 1]. */
+  readonly keep: number;
+  readonly order: 'reference' | 'raster';
+}
+
+/** Fractions of the depth of the decoder between which visual tokens are dropped. */
+export interface TokenPruning {
+  readonly start: number;
+  readonly end: number;
+}
+
+/** An absent key leaves the choice to whoever is asked next; false turns the feature off. */
+export interface EfficiencyOptions {
+  readonly tokenMerging?: TokenMerging | false;
+  readonly tokenPruning?: TokenPruning | false;
+}
+
+/** The options that hold in the end. */
+export interface EfficiencyPlan {
+  readonly tokenMerging: TokenMerging | undefined;
+  readonly tokenPruning: TokenPruning | undefined;
+}
+
+/** What images cost and what was saved; counts are tokens, compute is in floating-point operations. */
+export interface VisualTokenReceipt {
+  readonly images: number;
+  /** As the encoder gave them. */
+  readonly encoded: number;
+  /** After merging; so many enter the decoder. */
+  readonly merged: number;
+  /** All tokens of the prompt that enter each layer of the decoder. */
+  readonly perLayer: readonly number[];
+  /** Rows of keys and values over all layers when the prompt was done, and their bytes. */
+  readonly kvRows: number;
+  readonly kvBytes: number;
+  /** `compact` removes pruned tokens; `dense` when nothing was pruned. */
+  readonly mode: 'dense' | 'compact';
+}
+
+export interface FlopsReceipt {
+  /** By the decoder, scoring and merging included. */
+  readonly executed: number;
+  /** What the same tokens would have taken unmerged, unpruned and uncached. */
+  readonly dense: number;
+  /** The part of `executed` that went into merging and scoring. */
+  readonly overhead: number;
+}
+
+export interface EfficiencyReceipt {
+  readonly visualTokens?: VisualTokenReceipt;
+  readonly flops?: FlopsReceipt;
+}
+
+/** The fractions that AIM uses for video (arXiv 2412.03248): layers 14 to 22 of 28. */
+const defaultStart = 0.5;
+const defaultEnd = 0.786;
+
+const share = z.number().min(0).max(1);
+
+const tokenMerging = z.strictObject({
+  keep: z.number().gt(0).max(1),
+  order: z.enum(['reference', 'raster']).default('reference'),
+});
+
+const tokenPruning = z
+  .strictObject({ start: share.default(defaultStart), end: share.default(defaultEnd) })
+  .refine(({ start, end }) => start < end, { path: ['end'], message: 'expected a number above start' });
+
+const off = z.literal(false);
+
+const needsRouter = z.unknown().refine((value) => value === undefined || value === null, {
+  message: 'needs a model that was trained with a router, and none is served here',
+});
+
+/** `{ token_merging, token_pruning }`, as in request bodies and in configuration files. */
+export const efficiencySchema = z
+  .strictObject({
+    profile: z.literal('exact').nullish(),
+    token_merging: z.union([off, tokenMerging]).nullish(),
+    token_pruning: z.union([off, tokenPruning]).nullish(),
+    mixture_of_depths: needsRouter.optional(),
+  })
+  .transform(
+    ({ profile, token_merging, token_pruning }): EfficiencyOptions => ({
+      ...(profile === 'exact' && { tokenMerging: false, tokenPruning: false }),
+      ...(token_merging != null && { tokenMerging: token_merging }),
+      ...(token_pruning != null && { tokenPruning: token_pruning }),
+    }),
+  );
+
+/** Lays the options of a request over those of its model and of the server, the nearest first. */
+export function efficiencyPlan(...nearestFirst: readonly EfficiencyOptions[]): EfficiencyPlan {
+  return {
+    tokenMerging: nearest(nearestFirst.map((options) => options.tokenMerging)),
+    tokenPruning: nearest(nearestFirst.map((options) => options.tokenPruning)),
+  };
+}
+
+function nearest<T extends object>(choices: readonly (T | false | undefined)[]): T | undefined {
+  return choices.find((choice) => choice !== undefined) || undefined;
+}

@@ -1,0 +1,59 @@
+import { describe, expect, it } from 'vitest';
+import { efficiencyPlan } from '../../../src/core/efficiency.js';
+import { parseChatRequest } from '../../../src/server/openai/chat-request.js';
+
+const parse = (efficiency: unknown) =>
+  parseChatRequest({ model: 'm', messages: [{ role: 'user', content: 'x' }], efficiency }, 'id').generate
+    .efficiency;
+
+describe('efficiency of a request', () => {
+  it('takes what it is asked, with the published order and depths as defaults', () => {
+    expect(parse({ token_merging: { keep: 0.25 }, token_pruning: {} })).toEqual({
+      tokenMerging: { keep: 0.25, order: 'reference' },
+      tokenPruning: { start: 0.5, end: 0.786 },
+    });
+    expect(parse({ token_merging: null, token_pruning: false })).toEqual({ tokenPruning: false });
+    expect(parse(undefined)).toEqual({});
+  });
+
+  it.each([
+    [{ token_merging: { keep: 0 } }, 'efficiency.token_merging.keep: expected > 0, received 0'],
+    [{ token_merging: { keep: 2 } }, 'efficiency.token_merging.keep: expected ≤ 1, received 2'],
+    [{ token_merging: { keep: 'half' } }, 'efficiency.token_merging.keep: expected number, received "half"'],
+    [{ token_merging: { keep: Number.NaN } }, 'efficiency.token_merging.keep: expected number, received NaN'],
+    [{ token_merging: {} }, 'efficiency.token_merging.keep: expected number, received nothing'],
+    [
+      { token_merging: { keep: 1, order: 'z' } },
+      'efficiency.token_merging.order: expected one of "reference"',
+    ],
+    [{ token_merging: { keep: 1, by: 2 } }, 'efficiency.token_merging: unknown key "by"'],
+    [{ token_pruning: true }, 'efficiency.token_pruning: expected object, received true'],
+    [
+      { token_pruning: { start: 0.6, end: 0.6 } },
+      'efficiency.token_pruning.end: expected a number above start',
+    ],
+    [{ token_pruning: { start: 0.9 } }, 'efficiency.token_pruning.end: expected a number above start'],
+    [{ token_pruning: { end: 1.1 } }, 'efficiency.token_pruning.end: expected ≤ 1, received 1.1'],
+    [
+      { mixture_of_depths: { skip: 0.3 } },
+      'efficiency.mixture_of_depths: needs a model that was trained with',
+    ],
+  ])('refuses %j by name', (efficiency, message) => {
+    expect(() => parse(efficiency)).toThrow(message);
+  });
+
+  it('wins over that of its model, which wins over that of the server', () => {
+    const server = {
+      tokenMerging: { keep: 0.5, order: 'raster' },
+      tokenPruning: { start: 0.5, end: 0.7 },
+    } as const;
+    const plan = efficiencyPlan(
+      { tokenPruning: false },
+      { tokenMerging: { keep: 0.25, order: 'raster' } },
+      server,
+    );
+    expect(plan).toEqual({ tokenMerging: { keep: 0.25, order: 'raster' }, tokenPruning: undefined });
+    expect(efficiencyPlan(parse({ profile: 'exact' }), server)).toEqual({});
+    expect(efficiencyPlan({}, {}, server)).toEqual(server);
+  });
+});
