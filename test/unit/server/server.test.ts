@@ -433,13 +433,18 @@ describe('listen', () => {
 
   it('lets replies under way finish when it closes', async () => {
     const app = new Hono<ServerEnv>();
+    let arrived = () => {};
+    const underWay = new Promise<void>((resolve) => {
+      arrived = resolve;
+    });
     app.get('/', async (c) => {
+      arrived();
       await new Promise((resolve) => setTimeout(resolve, 50));
       return c.text('done');
     });
     const listener = await listen(app, serverConfigSchema.parse({ port: 0 }));
     const reply = fetch(listener.url);
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await underWay;
     await listener.close(5000);
     expect(await (await reply).text()).toBe('done');
     await expect(fetch(listener.url)).rejects.toThrow();
