@@ -28,7 +28,7 @@ import type { Graph } from '../graph/ir.js';
 import { encodeOnnx } from '../graph/onnx-writer.js';
 import type { Precision, Variant } from '../graph/pipeline.js';
 import { compileGraph, plainVariant, variantName } from '../graph/pipeline.js';
-import type { Phase } from '../models/layers.js';
+import { type Phase, phases } from '../models/layers.js';
 import { buildGraph } from '../models/registry.js';
 import { checkpointFingerprint } from './fingerprint.js';
 import type { WeightLayout } from './weight-file.js';
@@ -36,7 +36,6 @@ import { layOut, writeWeights } from './weight-file.js';
 
 /** Raised whenever the same graph gets other bytes in its files. */
 const encodingVersion = 1;
-const phases: readonly Phase[] = ['step', 'prompt'];
 const weightFile = 'weights.bin';
 
 export interface CompileProgress {
@@ -61,7 +60,12 @@ export class CompiledModel {
   constructor(config: DecoderConfig, precision: Precision, cacheFolder: string, fingerprint: string) {
     this.config = config;
     this.precision = precision;
-    this.#sources = { step: buildGraph(config, 'step'), prompt: buildGraph(config, 'prompt') };
+    this.#sources = {
+      step: buildGraph(config, 'step'),
+      prompt: buildGraph(config, 'prompt'),
+      pruning: buildGraph(config, 'pruning'),
+      ragged: buildGraph(config, 'ragged'),
+    };
     this.key = modelKey(
       fingerprint,
       precision,
@@ -134,7 +138,8 @@ export class CompiledModel {
 
   /** Many rows amortise the unpacking of weights to float32, which then beats rounding every activation. */
   #precisionOf(phase: Phase): Precision {
-    return phase === 'prompt' ? { ...this.precision, activations: 'fp32' } : this.precision;
+    const manyRows = phase === 'prompt' || phase === 'pruning';
+    return manyRows ? { ...this.precision, activations: 'fp32' } : this.precision;
   }
 
   #writeGraph(folder: string, variant: Variant, phase: Phase): void {
@@ -169,7 +174,7 @@ export function compileModel(
 }
 
 function graphPath(folder: string, variant: Variant, phase: Phase): string {
-  return join(folder, `${variantName(variant)}${phase === 'prompt' ? '.prompt' : ''}.onnx`);
+  return join(folder, `${variantName(variant)}${phase === 'step' ? '' : `.${phase}`}.onnx`);
 }
 
 /** The graphs are part of the key, so that a newer compiler never meets the files of an older one. */

@@ -14,7 +14,7 @@ import { blocksPerRow, bytesPerBlock, quantizeRows } from '../quantization/block
 /** Lets the runtime map each tensor from the file. */
 const alignment = 4096;
 const chunkFloats = 1 << 20;
-const elementBytes = { float32: 4, int32: 4, int64: 8, uint8: 1 } as const;
+const elementBytes = { float32: 4, int32: 4, int64: 8, uint8: 1, bool: 1 } as const;
 
 /** What is needed of a checkpoint: rows of its tensors as float32; a vector has rows of width 1. */
 export type RowReader = Pick<Checkpoint, 'tensor' | 'readRows'>;

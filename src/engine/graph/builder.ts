@@ -2,6 +2,7 @@
 
 import type {
   Attribute,
+  Branch,
   Constant,
   Dim,
   Dtype,
@@ -14,10 +15,15 @@ import type {
 } from './ir.js';
 import { compilerDomain, contribDomain } from './ir.js';
 
+export interface TopK {
+  readonly values: string;
+  readonly places: string;
+}
+
 export class GraphBuilder {
   readonly #inputs: Port[] = [];
   readonly #outputs: Port[] = [];
-  readonly #nodes: Node[] = [];
+  #nodes: Node[] = [];
   readonly #constants = new Map<string, Constant>();
   readonly #matrices = new Map<string, Matrix>();
   readonly #stored = new Map<string, StoredTensor>();
@@ -54,6 +60,11 @@ export class GraphBuilder {
     return name;
   }
 
+  scalar(name: string, value: number): string {
+    this.#constants.set(name, { name, dtype: 'float32', shape: [], values: [value] });
+    return name;
+  }
+
   /** A one-dimensional float32 weight. */
   vector(name: string, tensor: string, size: number): string {
     const slices: RowSlice[] = [{ tensor, first: 0, count: size }];
@@ -71,6 +82,33 @@ export class GraphBuilder {
     const name = outputs.find((output) => output !== '')!;
     this.#nodes.push({ name, op, domain, inputs, outputs, attributes });
     return outputs;
+  }
+
+  /**
+   * Runs one of two branches, as the bool `condition [1]` says. Each returns values that it made, in the order of
+   * `ports`, under whose names they come out.
+   */
+  choose(
+    condition: string,
+    ports: readonly Port[],
+    whenTrue: () => readonly string[],
+    whenFalse: () => readonly string[],
+  ): void {
+    const attributes = {
+      then_branch: { branch: this.#branch(ports, whenTrue) },
+      else_branch: { branch: this.#branch(ports, whenFalse) },
+    };
+    const names = ports.map((port) => port.name);
+    this.node('If', [condition], names, attributes);
+  }
+
+  #branch(ports: readonly Port[], build: () => readonly string[]): Branch {
+    const around = this.#nodes;
+    this.#nodes = [];
+    const outputs = build().map((name, i): Port => ({ ...ports[i]!, name }));
+    const nodes = this.#nodes;
+    this.#nodes = around;
+    return { nodes, outputs };
   }
 
   /** `x [..., columns]` times the matrix, plus its bias: `[..., rows]`. Precision is chosen by a later pass. */
@@ -147,7 +185,37 @@ export class GraphBuilder {
     return this.node('QuickGelu', [x], [name], { alpha: { float: 1 } }, contribDomain)[0]!;
   }
 
-  gatherRows(name: string, x: string, rows: string): string {
-    return this.node('Gather', [x, rows], [name], { axis: 0 })[0]!;
+  /** The entries `[...]` of one axis; `rows` is a list of places. */
+  gather(name: string, x: string, rows: string, axis: number): string {
+    return this.node('Gather', [x, rows], [name], { axis })[0]!;
+  }
+
+  identity(name: string, x: string): string {
+    return this.node('Identity', [x], [name])[0]!;
+  }
+
+  /** Sizes of the axes `[first, end)`, as int64. */
+  shape(name: string, x: string, first: number, end: number): string {
+    return this.node('Shape', [x], [name], { start: first, end })[0]!;
+  }
+
+  slice(name: string, x: string, starts: string, ends: string, axes: string): string {
+    return this.node('Slice', [x, starts, ends, axes], [name])[0]!;
+  }
+
+  reduceMean(name: string, x: string, axes: string): string {
+    return this.node('ReduceMean', [x, axes], [name], { keepdims: 1 })[0]!;
+  }
+
+  sqrt(name: string, x: string): string {
+    return this.node('Sqrt', [x], [name])[0]!;
+  }
+
+  /** The `count [1]` largest (or smallest, in order) entries of a list; of equal ones those that come first. */
+  topK(name: string, x: string, count: string, choice: 'largest' | 'ascending'): TopK {
+    const [values, places] = [`${name}/values`, `${name}/places`];
+    const largest = choice === 'largest' ? 1 : 0;
+    this.node('TopK', [x, count], [values, places], { axis: -1, largest, sorted: 1 - largest });
+    return { values, places };
   }
 }

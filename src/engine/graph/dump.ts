@@ -1,11 +1,12 @@
 /** A graph as text, one node a line, for people (`trimtab inspect --graph`) and for golden tests. */
 
 import type { Attribute, Graph, Node, Port } from './ir.js';
+import { branchesOf } from './ir.js';
 
 export function dump(graph: Graph): string {
   return [
     ...graph.inputs.map((port) => `input  ${portText(port)}`),
-    ...graph.nodes.map(nodeText),
+    ...graph.nodes.flatMap(nodeLines),
     ...graph.outputs.map((port) => `output ${portText(port)}`),
     '',
   ].join('\n');
@@ -15,8 +16,19 @@ function portText({ name, dtype, shape }: Port): string {
   return `${name}: ${dtype}[${shape.join(', ')}]`;
 }
 
+/** A node, then its branches, indented. */
+function nodeLines(node: Node): string[] {
+  const branches = branchesOf(node).flatMap(({ nodes, outputs }, index) => [
+    `${index === 0 ? 'then' : 'else'} ${outputs.map((port) => port.name).join(', ')}`,
+    ...nodes.flatMap(nodeLines).map((line) => `  ${line}`),
+  ]);
+  return [nodeText(node), ...branches.map((line) => `  ${line}`)];
+}
+
 function nodeText({ op, domain, inputs, outputs, attributes }: Node): string {
-  const settings = Object.entries(attributes).map(([key, value]) => `${key}=${attributeText(value)}`);
+  const settings = Object.entries(attributes).flatMap(([key, value]) =>
+    typeof value === 'object' && 'branch' in value ? [] : [`${key}=${attributeText(value)}`],
+  );
   const operands = inputs.map((input) => (input === '' ? '_' : input)).join(', ');
   const results = outputs.map((output) => (output === '' ? '_' : output)).join(', ');
   const suffix = settings.length === 0 ? '' : ` {${settings.join(' ')}}`;

@@ -3,10 +3,15 @@
  * rewrite it, `verify` checks it, `onnx-writer` serialises it. Names are paths (`layers.0/attention/scores`).
  */
 
-export type Dtype = 'float32' | 'int64' | 'int32' | 'uint8';
+export type Dtype = 'float32' | 'int64' | 'int32' | 'uint8' | 'bool';
 /** A number, or the name of a size that is known only at run time. */
 export type Dim = number | string;
-export type Attribute = number | string | readonly number[] | { readonly float: number };
+export type Attribute =
+  | number
+  | string
+  | readonly number[]
+  | { readonly float: number }
+  | { readonly branch: Branch };
 
 export interface Port {
   readonly name: string;
@@ -23,6 +28,12 @@ export interface Node {
   readonly inputs: readonly string[];
   readonly outputs: readonly string[];
   readonly attributes: Readonly<Record<string, Attribute>>;
+}
+
+/** What an `If` runs on one side: nodes that may read every value defined before it, and what comes out. */
+export interface Branch {
+  readonly nodes: readonly Node[];
+  readonly outputs: readonly Port[];
 }
 
 /** Rows `[first, first + count)` of a tensor of the checkpoint. */
@@ -70,6 +81,12 @@ export interface Graph {
   readonly stored: ReadonlyMap<string, StoredTensor>;
   /** Values that passes look for: `residual.<layer>` (input of that layer), `final` (after the last norm). */
   readonly marks: ReadonlyMap<string, string>;
+}
+
+export function branchesOf({ attributes }: Node): Branch[] {
+  return Object.values(attributes).flatMap((value) =>
+    typeof value === 'object' && 'branch' in value ? [value.branch] : [],
+  );
 }
 
 /** The domain of nodes that exist only inside the compiler. */

@@ -33,6 +33,7 @@ message AttributeProto {
   float f = 2;
   int64 i = 3;
   bytes s = 4;
+  GraphProto g = 6;
   repeated int64 ints = 8;
   int32 type = 20;
 }
@@ -54,6 +55,6 @@ message DimensionProto { oneof value { int64 dim_value = 1; string dim_param = 2
 
 export const ModelProto = protobuf.parse(source, { keepCase: true }).root.lookupType('onnx.ModelProto');
 
-export const dataTypes = { float32: 1, uint8: 2, int32: 6, int64: 7 } as const;
-export const attributeTypes = { float: 1, int: 2, string: 3, ints: 7 } as const;
+export const dataTypes = { float32: 1, uint8: 2, int32: 6, int64: 7, bool: 9 } as const;
+export const attributeTypes = { float: 1, int: 2, string: 3, graph: 5, ints: 7 } as const;
 export const externalDataLocation = 1;

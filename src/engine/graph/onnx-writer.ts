@@ -1,6 +1,6 @@
 /** Serialises a lowered graph as an ONNX model whose weights lie in one external file beside it. */
 
-import type { Attribute, Constant, Dim, Graph, Node, Port, StoredTensor } from './ir.js';
+import type { Attribute, Branch, Constant, Dim, Graph, Node, Port, StoredTensor } from './ir.js';
 import { contribDomain } from './ir.js';
 import { attributeTypes, dataTypes, externalDataLocation, ModelProto } from './onnx-schema.js';
 
@@ -59,7 +59,12 @@ function encodeAttribute(value: Attribute): object {
   if (typeof value === 'number') return { type: attributeTypes.int, i: value };
   if (typeof value === 'string') return { type: attributeTypes.string, s: Buffer.from(value) };
   if ('float' in value) return { type: attributeTypes.float, f: value.float };
+  if ('branch' in value) return { type: attributeTypes.graph, g: encodeBranch(value.branch) };
   return { type: attributeTypes.ints, ints: value };
+}
+
+function encodeBranch({ nodes, outputs }: Branch): object {
+  return { name: 'branch', node: nodes.map(encodeNode), output: outputs.map(encodePort) };
 }
 
 function encodePort({ name, dtype, shape }: Port): object {

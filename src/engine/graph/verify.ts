@@ -1,7 +1,7 @@
 /** The checks that run after every pass, so that a bad pass fails at the pass and names the node. */
 
-import type { Graph, Node } from './ir.js';
-import { compilerDomain, contribDomain, matrixOf } from './ir.js';
+import type { Branch, Graph, Node } from './ir.js';
+import { branchesOf, compilerDomain, contribDomain, matrixOf } from './ir.js';
 
 interface Arity {
   readonly inputs: readonly [least: number, most: number];
@@ -16,12 +16,19 @@ const operators: Readonly<Record<string, Arity>> = {
   Add: { inputs: two, outputs: one },
   Concat: { inputs: [1, 1024], outputs: one },
   Gather: { inputs: two, outputs: one },
+  Identity: { inputs: one, outputs: one },
+  If: { inputs: one, outputs: [1, 8] },
   MatMul: { inputs: two, outputs: one },
   Mul: { inputs: two, outputs: one },
+  ReduceMean: { inputs: two, outputs: one },
   Reshape: { inputs: two, outputs: one },
+  Shape: { inputs: one, outputs: one },
   SimplifiedLayerNormalization: { inputs: two, outputs: one },
+  Slice: { inputs: [4, 4], outputs: one },
   Softmax: { inputs: one, outputs: one },
   Split: { inputs: two, outputs: [1, 8] },
+  Sqrt: { inputs: one, outputs: one },
+  TopK: { inputs: two, outputs: two },
   Transpose: { inputs: one, outputs: one },
   [`${contribDomain}.FusedMatMul`]: { inputs: two, outputs: one },
   [`${contribDomain}.MatMulNBits`]: { inputs: [3, 6], outputs: one },
@@ -43,11 +50,19 @@ export function verify(graph: Graph, after: string): void {
   };
   for (const { name } of graph.inputs) define(name);
   for (const name of [...graph.constants.keys(), ...graph.stored.keys()]) define(name);
-  for (const node of graph.nodes) {
-    const problem = arityProblem(node) ?? undefinedInput(node, defined) ?? missingMatrix(graph, node);
-    if (problem !== undefined) fail(`node ${node.name}: ${problem}`);
-    for (const output of node.outputs) if (output !== '') define(output);
-  }
+  const checkNodes = (nodes: readonly Node[]): void => {
+    for (const node of nodes) {
+      const problem = arityProblem(node) ?? undefinedInput(node, defined) ?? missingMatrix(graph, node);
+      if (problem !== undefined) fail(`node ${node.name}: ${problem}`);
+      for (const branch of branchesOf(node)) {
+        checkNodes(branch.nodes);
+        const problem = branchProblem(node, branch);
+        if (problem !== undefined) fail(`node ${node.name}: ${problem}`);
+      }
+      for (const output of node.outputs) if (output !== '') define(output);
+    }
+  };
+  checkNodes(graph.nodes);
   for (const { name } of graph.outputs) if (!defined.has(name)) fail(`output ${name} has no producer`);
   for (const [key, name] of graph.marks) if (!defined.has(name)) fail(`mark ${key} points at no value`);
   const unread = unreadWeight(graph);
@@ -68,11 +83,23 @@ function undefinedInput({ inputs }: Node, defined: ReadonlySet<string>): string 
   return missing === undefined ? undefined : `input ${missing} is not defined before it`;
 }
 
+/** Names are unique over all branches, so that a text dump needs no scopes. */
+function branchProblem({ outputs }: Node, branch: Branch): string | undefined {
+  if (branch.outputs.length !== outputs.length) return `a branch has ${branch.outputs.length} outputs`;
+  const made = new Set(branch.nodes.flatMap((node) => node.outputs));
+  const outside = branch.outputs.find(({ name }) => !made.has(name));
+  return outside === undefined ? undefined : `a branch does not make its output ${outside.name}`;
+}
+
 function missingMatrix(graph: Graph, node: Node): string | undefined {
   return node.domain === compilerDomain && matrixOf(graph, node) === undefined ? 'has no matrix' : undefined;
 }
 
 function unreadWeight(graph: Graph): string | undefined {
-  const read = new Set(graph.nodes.flatMap((node) => node.inputs));
+  const read = new Set(graph.nodes.flatMap(inputsOf));
   return [...graph.stored.keys(), ...graph.constants.keys()].find((name) => !read.has(name));
+}
+
+function inputsOf(node: Node): readonly string[] {
+  return [...node.inputs, ...branchesOf(node).flatMap(({ nodes }) => nodes.flatMap(inputsOf))];
 }

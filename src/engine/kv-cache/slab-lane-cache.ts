@@ -1,10 +1,14 @@
 /**
  * The lane cache as flat memory: per layer one array for keys and one for values, `[lanes, kvHeads, capacity,
  * headDim]` each, so that neighbouring lanes are one contiguous block. Nothing outside this file knows that
- * layout. Rows behind the length of a lane are stale but always finite, so a masked read of them is harmless.
+ * layout. Rows behind the end of a lane are stale but always finite, so a masked read of them is harmless.
  */
 
+import { copyFloats } from './copy-floats.js';
+import { type Depth, depthAt, fitsIn, mapDepth } from './depth.js';
 import type { KvRows, LaneCache } from './lane-cache.js';
+import { cutTo, hasRoom, type Lane, rowsOf, tokenRows } from './lane-state.js';
+import type { PrunedPrompt } from './pruned-prompt.js';
 
 export interface LaneCacheShape {
   readonly layers: number;
@@ -24,16 +28,18 @@ const BYTES_PER_FLOAT = 4;
 
 export class SlabLaneCache implements LaneCache {
   readonly bytesPerToken: number;
+  readonly #layers: number;
   readonly #kvHeads: number;
   readonly #headDim: number;
   readonly #step: number;
-  #lanes = 0;
-  #capacity = 0;
-  #lengths = new Int32Array(0);
+  #depth: Depth = 0;
+  #lanes: Lane[] = [];
+  #version = 0;
   /** Keys of layer 0, values of layer 0, keys of layer 1, … */
   #tensors: Float32Array[];
 
   constructor({ layers, kvHeads, headDim, step = 64 }: LaneCacheShape) {
+    this.#layers = layers;
     this.#kvHeads = kvHeads;
     this.#headDim = headDim;
     this.#step = step;
@@ -42,51 +48,72 @@ export class SlabLaneCache implements LaneCache {
   }
 
   get lanes(): number {
-    return this.#lanes;
+    return this.#lanes.length;
   }
 
   get capacity(): number {
-    return this.#capacity;
+    return depthAt(this.#depth, 0);
   }
 
-  bytesFor(lanes: number, capacity: number): number {
-    return lanes * this.#rounded(capacity) * this.bytesPerToken;
+  get depth(): Depth {
+    return this.#depth;
+  }
+
+  /** Changes whenever the memory of the slab moves. */
+  get version(): number {
+    return this.#version;
+  }
+
+  bytesFor(lanes: number, depth: Depth): number {
+    const rounded = this.#rounded(depth);
+    if (typeof rounded === 'number') return lanes * rounded * this.bytesPerToken;
+    const rows = rounded.reduce((sum, layerRows) => sum + layerRows, 0);
+    return (lanes * rows * this.bytesPerToken) / this.#layers;
   }
 
   /** Layer by layer, so that the peak is the old slab and the new one of a single layer. */
-  resize(lanes: number, capacity: number): void {
-    const rounded = this.#rounded(capacity);
-    if (lanes === this.#lanes && rounded === this.#capacity) return;
-    const lengths = new Int32Array(lanes);
-    for (let lane = 0; lane < Math.min(lanes, this.#lanes); lane++) {
-      lengths[lane] = Math.min(this.#lengths[lane]!, rounded);
-    }
-    for (let t = 0; t < this.#tensors.length; t++) {
-      this.#tensors[t] = this.#resized(this.#tensors[t]!, lengths, rounded);
-    }
-    this.#lengths = lengths;
-    this.#lanes = lanes;
-    this.#capacity = rounded;
+  resize(lanes: number, depth: Depth): void {
+    const rounded = this.#rounded(depth);
+    const isSame = fitsIn(rounded, this.#depth) && fitsIn(this.#depth, rounded);
+    if (lanes === this.lanes && isSame) return;
+    const kept = this.#lanes.slice(0, lanes).map((lane) => cutTo(lane, rounded, this.#layers));
+    this.#tensors = this.#tensors.map((old, t) => this.#resized(old, t >> 1, lanes, kept, rounded));
+    const fresh = (): Lane => ({ length: 0, pruned: undefined });
+    this.#lanes = Array.from({ length: lanes }, (_, lane) => kept[lane] ?? fresh());
+    this.#depth = rounded;
+    this.#version++;
   }
 
   length(lane: number): number {
-    return this.#lengths[this.#checked(lane)]!;
+    return this.#lane(lane).length;
+  }
+
+  pruned(lane: number): PrunedPrompt | undefined {
+    return this.#lane(lane).pruned;
+  }
+
+  /** Rows of the lane in one layer. */
+  rows(lane: number, layer: number): number {
+    return rowsOf(this.#lane(lane), layer);
   }
 
   truncate(lane: number, length: number): void {
-    this.#lengths[this.#checked(lane)] = Math.min(this.length(lane), length);
+    const state = this.#lane(lane);
+    state.length = Math.min(state.length, length);
+    if (state.pruned !== undefined && state.length <= state.pruned.first) state.pruned = undefined;
   }
 
   /** Copies nothing when the kept tokens are the first ones. */
   keep(lane: number, from: number, rows: readonly number[]): void {
+    const state = this.#lane(lane);
     const last = rows.at(-1) ?? -1;
-    if (from < 0 || from + last >= this.length(lane)) {
-      throw new RangeError(`lane ${lane} holds ${this.length(lane)} tokens, none at ${from} + ${last}`);
+    if (from < (state.pruned?.length ?? 0) || from + last >= state.length) {
+      throw new RangeError(`lane ${lane} holds ${state.length} tokens, none to move at ${from} + ${last}`);
     }
     rows.forEach((row, kept) => {
       if (row !== kept) this.#move(lane, from + row, from + kept);
     });
-    this.#lengths[lane] = from + rows.length;
+    state.length = from + rows.length;
   }
 
   swap(laneA: number, laneB: number): void {
@@ -99,39 +126,53 @@ export class SlabLaneCache implements LaneCache {
     this.append(laneB, rowsA);
   }
 
-  /** The rows are `[2 * layers, kvHeads, to - from, headDim]`. */
+  /** The data is, per layer, `[2, kvHeads, rows, headDim]`. */
   read(lane: number, from: number, to: number): KvRows {
-    if (from < 0 || from > to || to > this.length(lane)) {
-      throw new RangeError(`lane ${lane} holds ${this.length(lane)} tokens, not [${from}, ${to})`);
+    const { length, pruned } = this.#lane(lane);
+    if (from < 0 || from > to || to > length) {
+      throw new RangeError(`lane ${lane} holds ${length} tokens, not [${from}, ${to})`);
     }
-    const strip = (to - from) * this.#headDim;
-    const data = new Float32Array(this.#tensors.length * this.#kvHeads * strip);
+    const whole = pruned !== undefined && from === 0 && to >= pruned.length;
+    if (pruned !== undefined && !whole && from < pruned.length && to > pruned.first) {
+      throw new RangeError(`tokens [${from}, ${to}) of lane ${lane} are part of a pruned prompt`);
+    }
+    const span = (layer: number) => [tokenRows(pruned, layer, from), tokenRows(pruned, layer, to)] as const;
+    const data = new Float32Array(this.#floats((layer) => span(layer)[1] - span(layer)[0]));
     let target = 0;
-    for (const tensor of this.#tensors) {
+    for (const [t, tensor] of this.#tensors.entries()) {
+      const [first, end] = span(t >> 1);
+      const strip = (end - first) * this.#headDim;
       for (let head = 0; head < this.#kvHeads; head++, target += strip) {
-        copyFloats(tensor, this.#offset(lane, head, from), data, target, strip);
+        copyFloats(tensor, this.#offset(t >> 1, lane, head, first), data, target, strip);
       }
     }
-    return { length: to - from, data };
+    return { length: to - from, data, ...(whole && { pruned }) };
   }
 
   append(lane: number, rows: KvRows, count = rows.length): void {
-    const length = this.length(lane);
-    this.#requireRoom(lane, count);
-    const stride = rows.length * this.#headDim;
+    const state = this.#lane(lane);
+    if (rows.pruned !== undefined && (state.length > 0 || count < rows.length)) {
+      throw new RangeError(`a pruned prompt goes whole into an empty lane, not into lane ${lane}`);
+    }
+    const next = { length: state.length + count, pruned: rows.pruned ?? state.pruned };
+    this.#requireRoom(lane, next);
     let source = 0;
-    for (const tensor of this.#tensors) {
+    for (const [t, tensor] of this.#tensors.entries()) {
+      const layer = t >> 1;
+      const first = rowsOf(state, layer);
+      const strip = (rowsOf(next, layer) - first) * this.#headDim;
+      const stride = tokenRows(rows.pruned, layer, rows.length) * this.#headDim;
       for (let head = 0; head < this.#kvHeads; head++, source += stride) {
-        copyFloats(rows.data, source, tensor, this.#offset(lane, head, length), count * this.#headDim);
+        copyFloats(rows.data, source, tensor, this.#offset(layer, lane, head, first), strip);
       }
     }
-    this.#lengths[lane] = length + count;
+    Object.assign(state, next);
   }
 
   /** The slab of some neighbouring lanes, for the runtime to read. */
   layerBlock(layer: number, firstLane: number, lanes: number): LayerBlock {
-    const from = this.#offset(firstLane, 0, 0);
-    const to = this.#offset(firstLane + lanes, 0, 0);
+    const from = this.#offset(layer, firstLane, 0, 0);
+    const to = this.#offset(layer, firstLane + lanes, 0, 0);
     return {
       keys: this.#tensors[2 * layer]!.subarray(from, to),
       values: this.#tensors[2 * layer + 1]!.subarray(from, to),
@@ -150,92 +191,117 @@ export class SlabLaneCache implements LaneCache {
     newValues: readonly Float32Array[],
     counts: ArrayLike<number> = new Int32Array(lanes).fill(rows),
   ): void {
-    for (let i = 0; i < lanes; i++) this.#requireRoom(firstLane + i, counts[i]!);
+    const states = Array.from({ length: lanes }, (_, i) => this.#lane(firstLane + i));
+    states.forEach((state, i) => {
+      this.#requireRoom(firstLane + i, { ...state, length: state.length + counts[i]! });
+    });
     for (let layer = 0; layer < newKeys.length; layer++) {
-      this.#scatter(newKeys[layer]!, this.#tensors[2 * layer]!, firstLane, rows, counts);
-      this.#scatter(newValues[layer]!, this.#tensors[2 * layer + 1]!, firstLane, rows, counts);
+      this.#scatter(layer, firstLane, rows, counts, newKeys[layer]!, this.#tensors[2 * layer]!);
+      this.#scatter(layer, firstLane, rows, counts, newValues[layer]!, this.#tensors[2 * layer + 1]!);
     }
-    for (let i = 0; i < lanes; i++) this.#lengths[firstLane + i]! += counts[i]!;
+    states.forEach((state, i) => {
+      state.length += counts[i]!;
+    });
+  }
+
+  /**
+   * Appends the rest of a prompt of which the layers hold different tokens: per layer `[kvHeads, rows, headDim]`.
+   * The lane holds the tokens before it, in all layers.
+   */
+  appendPruned(
+    lane: number,
+    pruned: PrunedPrompt,
+    newKeys: readonly Float32Array[],
+    newValues: readonly Float32Array[],
+  ): void {
+    if (this.length(lane) !== pruned.first || this.pruned(lane) !== undefined) {
+      throw new RangeError(`lane ${lane} does not hold just the ${pruned.first} tokens before its images`);
+    }
+    const next: Lane = { length: pruned.length, pruned };
+    this.#requireRoom(lane, next);
+    for (let layer = 0; layer < this.#layers; layer++) {
+      const counts = [rowsOf(next, layer) - pruned.first];
+      this.#scatter(layer, lane, counts[0]!, counts, newKeys[layer]!, this.#tensors[2 * layer]!);
+      this.#scatter(layer, lane, counts[0]!, counts, newValues[layer]!, this.#tensors[2 * layer + 1]!);
+    }
+    Object.assign(this.#lane(lane), next);
   }
 
   #scatter(
-    fresh: Float32Array,
-    slab: Float32Array,
+    layer: number,
     firstLane: number,
     rows: number,
     counts: ArrayLike<number>,
+    fresh: Float32Array,
+    slab: Float32Array,
   ): void {
     const strip = rows * this.#headDim;
     let source = 0;
     for (let i = 0; i < counts.length; i++) {
-      const lane = firstLane + i;
+      const first = rowsOf(this.#lanes[firstLane + i]!, layer);
       for (let head = 0; head < this.#kvHeads; head++, source += strip) {
-        const target = this.#offset(lane, head, this.#lengths[lane]!);
+        const target = this.#offset(layer, firstLane + i, head, first);
         copyFloats(fresh, source, slab, target, counts[i]! * this.#headDim);
       }
     }
   }
 
   #move(lane: number, from: number, to: number): void {
-    for (const tensor of this.#tensors) {
+    const { pruned } = this.#lane(lane);
+    for (const [t, tensor] of this.#tensors.entries()) {
+      const layer = t >> 1;
       for (let head = 0; head < this.#kvHeads; head++) {
-        copyFloats(
-          tensor,
-          this.#offset(lane, head, from),
-          tensor,
-          this.#offset(lane, head, to),
-          this.#headDim,
-        );
+        const source = this.#offset(layer, lane, head, tokenRows(pruned, layer, from));
+        const target = this.#offset(layer, lane, head, tokenRows(pruned, layer, to));
+        copyFloats(tensor, source, tensor, target, this.#headDim);
       }
     }
   }
 
-  #resized(old: Float32Array, lengths: Int32Array, capacity: number): Float32Array {
-    const fresh = new Float32Array(lengths.length * this.#kvHeads * capacity * this.#headDim);
-    for (let lane = 0; lane < Math.min(lengths.length, this.#lanes); lane++) {
+  #resized(
+    old: Float32Array,
+    layer: number,
+    lanes: number,
+    kept: readonly Lane[],
+    depth: Depth,
+  ): Float32Array {
+    const capacity = depthAt(depth, layer);
+    const fresh = new Float32Array(lanes * this.#kvHeads * capacity * this.#headDim);
+    kept.forEach((state, lane) => {
       for (let head = 0; head < this.#kvHeads; head++) {
         const target = (lane * this.#kvHeads + head) * capacity * this.#headDim;
-        copyFloats(old, this.#offset(lane, head, 0), fresh, target, lengths[lane]! * this.#headDim);
+        const source = this.#offset(layer, lane, head, 0);
+        copyFloats(old, source, fresh, target, rowsOf(state, layer) * this.#headDim);
       }
-    }
+    });
     return fresh;
   }
 
-  /** Index of the first float of a token in every tensor. */
-  #offset(lane: number, head: number, token: number): number {
-    return ((lane * this.#kvHeads + head) * this.#capacity + token) * this.#headDim;
+  /** Index of the first float of a row in the tensors of a layer. */
+  #offset(layer: number, lane: number, head: number, row: number): number {
+    return ((lane * this.#kvHeads + head) * depthAt(this.#depth, layer) + row) * this.#headDim;
   }
 
-  #rounded(capacity: number): number {
-    return Math.ceil(capacity / this.#step) * this.#step;
+  /** Floats of keys and values that the layers have for so many rows each. */
+  #floats(rowsIn: (layer: number) => number): number {
+    let rows = 0;
+    for (let layer = 0; layer < this.#layers; layer++) rows += rowsIn(layer);
+    return 2 * rows * this.#kvHeads * this.#headDim;
   }
 
-  #checked(lane: number): number {
-    if (lane < 0 || lane >= this.#lanes) throw new RangeError(`lane ${lane} of ${this.#lanes}`);
-    return lane;
+  #rounded(depth: Depth): Depth {
+    return mapDepth(depth, (rows) => Math.ceil(rows / this.#step) * this.#step);
   }
 
-  #requireRoom(lane: number, count: number): void {
-    const needed = this.length(lane) + count;
-    if (needed > this.#capacity) {
-      throw new RangeError(`lane ${lane} needs ${needed} tokens, its capacity is ${this.#capacity}`);
-    }
+  #lane(lane: number): Lane {
+    const state = this.#lanes[lane];
+    if (state === undefined) throw new RangeError(`lane ${lane} of ${this.lanes}`);
+    return state;
   }
-}
 
-/** A plain loop beats `set` on a view up to about this many floats. */
-const SHORT_COPY = 128;
-
-function copyFloats(
-  source: Float32Array,
-  from: number,
-  target: Float32Array,
-  to: number,
-  count: number,
-): void {
-  if (count > SHORT_COPY) {
-    target.set(source.subarray(from, from + count), to);
-    return;
+  #requireRoom(lane: number, next: Lane): void {
+    if (hasRoom(next, this.#depth, this.#layers)) return;
+    const capacity = typeof this.#depth === 'number' ? this.#depth : `${this.#depth} per layer`;
+    throw new RangeError(`lane ${lane} needs ${next.length} tokens, its capacity is ${capacity}`);
   }
-  for (let i = 0; i < count; i++) target[to + i] = source[from + i]!;
 }

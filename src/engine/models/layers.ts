@@ -25,9 +25,52 @@ export const newNames = (layer: number) => ({ key: `new.${layer}.key`, value: `n
 
 /**
  * `step` graphs run one or a few tokens of many lanes against a large cache, `prompt` graphs many tokens of one
- * lane: what is cheap to copy differs.
+ * lane: what is cheap to copy differs. `pruning` graphs are prompt graphs that drop tokens between layers, and
+ * `ragged` graphs are step graphs for lanes whose layers therefore hold different tokens.
  */
-export type Phase = 'step' | 'prompt';
+export type Phase = 'step' | 'prompt' | 'pruning' | 'ragged';
+export const phases: readonly Phase[] = ['step', 'prompt', 'pruning', 'ragged'];
+
+/** What a layer reads about the rows that enter it; by default the same for all layers. */
+export interface LayerRows {
+  /** Added to the scores; `[b, 1, g·t, c + t]`, or `[1, 1, t, c + t]` while pruning. */
+  readonly mask: string;
+  readonly positions: string;
+  readonly headSplit: string;
+  readonly keySplit: string;
+  /** The names of the sizes that may differ from layer to layer. */
+  readonly dims: { readonly rows: string; readonly capacity: string };
+  /** Drops rows by the masked scores `[1, H, t, c + t]`. Only while pruning. */
+  readonly select?: (scores: string, rows: MixedRows) => MixedRows;
+}
+
+/** Rows between attention and its output projection. */
+export interface MixedRows {
+  /** `[b, t, H·d]` */
+  readonly mixed: string;
+  /** `[b, t, width]` */
+  readonly residual: string;
+}
+
+export const commonRows: LayerRows = {
+  mask: 'mask/grouped',
+  positions: decoderInputs.positions,
+  headSplit: decoderInputs.headSplit,
+  keySplit: decoderInputs.keySplit,
+  dims: { rows: 'rows', capacity: 'capacity' },
+};
+
+/** The input of a layer. */
+export interface Stream {
+  readonly normed: string;
+  readonly residual: string;
+}
+
+/** What attention adds to the residual stream, and that stream: fewer rows than entered, if some were dropped. */
+export interface Attended {
+  readonly output: string;
+  readonly residual: string;
+}
 
 export interface LayerContext {
   readonly graph: GraphBuilder;
@@ -37,6 +80,7 @@ export interface LayerContext {
   /** `layers.<i>` */
   readonly path: string;
   readonly phase: Phase;
+  readonly rows: LayerRows;
 }
 
 /** One matrix from several projections of the same input, their rows one after another. */
@@ -86,23 +130,25 @@ export function attentionRows(
  */
 export function groupedQueryAttention(
   context: LayerContext,
-  x: string,
+  { normed, residual }: Stream,
   prepareHeads: (context: LayerContext, heads: string) => string = (_, heads) => heads,
-): string {
-  const { graph, config, names, path } = context;
-  const qkv = graph.linear(`${path}/qkv`, x, attentionRows(config, names));
+): Attended {
+  const { graph, config, names, path, rows } = context;
+  const qkv = graph.linear(`${path}/qkv`, normed, attentionRows(config, names));
   const grouped = graph.reshape(`${path}/attention/grouped`, qkv, 'shape/grouped');
   const byHead = graph.transpose(`${path}/attention/by_head`, grouped, [0, 2, 3, 1, 4]);
   const flat = graph.reshape(`${path}/attention/flat`, byHead, 'shape/flat');
-  const mixed = attend(context, rotated(context, prepareHeads(context, flat)));
+  const { mixed, scores } = attend(context, rotated(context, prepareHeads(context, flat)));
   const regrouped = graph.reshape(`${path}/attention/regrouped`, mixed, 'shape/regrouped');
   const byToken = graph.transpose(`${path}/attention/by_token`, regrouped, [0, 3, 1, 2, 4]);
   const merged = graph.reshape(`${path}/attention/merged`, byToken, 'shape/merged');
-  return graph.linear(
-    `${path}/attention_out`,
-    merged,
-    wholeMatrix(names.o, config.hiddenSize, config.heads * config.headDim),
-  );
+  const all = { mixed: merged, residual };
+  const left = rows.select?.(scores, all) ?? all;
+  const projection = wholeMatrix(names.o, config.hiddenSize, config.heads * config.headDim);
+  return {
+    output: graph.linear(`${path}/attention_out`, left.mixed, projection),
+    residual: left.residual,
+  };
 }
 
 interface HeadRows {
@@ -113,15 +159,21 @@ interface HeadRows {
 
 /** Rotates queries and keys; keys and values leave the graph, for the cache. */
 function rotated(context: LayerContext, heads: string): HeadRows {
-  const { graph, config, layer, path } = context;
+  const { graph, config, layer, path, rows: entering } = context;
   const { key, value } = newNames(layer);
   const outputs = [`${path}/attention/query`, key, value];
-  const positions = decoderInputs.positions;
-  const rotate = (name: string, rows: string) =>
-    graph.rotaryEmbedding(name, rows, positions, decoderInputs.ropeCos, decoderInputs.ropeSin);
-  graph.split(outputs, rotate(`${path}/attention/rotated`, heads), decoderInputs.headSplit, 2);
-  graph.output(key, 'float32', ['lanes', config.kvHeads, 'rows', config.headDim]);
-  graph.output(value, 'float32', ['lanes', config.kvHeads, 'rows', config.headDim]);
+  const { ropeCos, ropeSin } = decoderInputs;
+  const turned = graph.rotaryEmbedding(
+    `${path}/attention/rotated`,
+    heads,
+    entering.positions,
+    ropeCos,
+    ropeSin,
+  );
+  graph.split(outputs, turned, entering.headSplit, 2);
+  const shape = ['lanes', config.kvHeads, entering.dims.rows, config.headDim];
+  graph.output(key, 'float32', shape);
+  graph.output(value, 'float32', shape);
   return { query: outputs[0]!, key, value };
 }
 
@@ -132,9 +184,9 @@ function rotated(context: LayerContext, heads: string): HeadRows {
  *                               ├ k ── norm ┼ concat
  *                               └ v ────────┘
  */
-export function normalizedHeads({ graph, config, names, path }: LayerContext, flat: string): string {
+export function normalizedHeads({ graph, config, names, path, rows }: LayerContext, flat: string): string {
   const raw = ['query', 'key', 'value'].map((part) => `${path}/attention/raw_${part}`);
-  graph.split(raw, flat, decoderInputs.headSplit, 2);
+  graph.split(raw, flat, rows.headSplit, 2);
   const norm = (part: string, x: string, tensor: string) => {
     const weight = graph.vector(`${path}/attention/${part}_norm.weight`, tensor, config.headDim);
     return graph.rmsNorm(`${path}/attention/${part}_norm`, x, weight, config.rmsNormEps);
@@ -144,19 +196,27 @@ export function normalizedHeads({ graph, config, names, path }: LayerContext, fl
   return graph.concat(`${path}/attention/normed`, [query, key, raw[2]!], 2);
 }
 
-interface Attended extends HeadRows {
+interface CachedRows extends HeadRows {
   readonly pastKey: string;
   readonly pastValue: string;
 }
 
-/** Attention over the cache and the new rows, `[b, h, g·t, d]`. */
-function attend(context: LayerContext, rows: HeadRows): string {
+interface Mixed {
+  /** `[b, h, g·t, d]` */
+  readonly mixed: string;
+  /** Masked, `[b, h, g·t, c + t]`; while pruning `[1, H, t, c + t]`. */
+  readonly scores: string;
+}
+
+/** Attention over the cache and the new rows. */
+function attend(context: LayerContext, rows: HeadRows): Mixed {
   const { graph, config, layer, phase } = context;
   const past = pastNames(layer);
-  const shape = ['lanes', config.kvHeads, 'capacity', config.headDim];
+  const shape = ['lanes', config.kvHeads, context.rows.dims.capacity, config.headDim];
   graph.input(past.key, 'float32', shape);
   graph.input(past.value, 'float32', shape);
   const all = { ...rows, pastKey: past.key, pastValue: past.value };
+  if (phase === 'pruning') return attendByHead(context, all);
   return phase === 'prompt' ? attendJoined(context, all) : attendApart(context, all);
 }
 
@@ -167,18 +227,18 @@ function attend(context: LayerContext, rows: HeadRows): string {
  *   q·kᵀ    ┴ concat ── + mask ── softmax ── split ┬ ·past values ┐
  *                                                  └ ·v           ┴ add
  */
-function attendApart({ graph, config, path }: LayerContext, rows: Attended): string {
+function attendApart({ graph, config, path, rows: entering }: LayerContext, rows: CachedRows): Mixed {
   const scale = config.headDim ** -0.5;
   const onPast = graph.matmulTransposed(`${path}/attention/past_scores`, rows.query, rows.pastKey, scale);
   const onNew = graph.matmulTransposed(`${path}/attention/new_scores`, rows.query, rows.key, scale);
   const scores = graph.concat(`${path}/attention/scores`, [onPast, onNew], -1);
-  const masked = graph.add(`${path}/attention/masked`, scores, 'mask/grouped');
+  const masked = graph.add(`${path}/attention/masked`, scores, entering.mask);
   const weights = graph.softmax(`${path}/attention/weights`, masked);
   const parts = [`${path}/attention/past_weights`, `${path}/attention/new_weights`];
-  const [pastWeights, newWeights] = graph.split(parts, weights, decoderInputs.keySplit, -1);
+  const [pastWeights, newWeights] = graph.split(parts, weights, entering.keySplit, -1);
   const fromPast = graph.matmul(`${path}/attention/from_past`, pastWeights!, rows.pastValue);
   const fromNew = graph.matmul(`${path}/attention/from_new`, newWeights!, rows.value);
-  return graph.add(`${path}/attention/mixed`, fromPast, fromNew);
+  return { mixed: graph.add(`${path}/attention/mixed`, fromPast, fromNew), scores: masked };
 }
 
 /**
@@ -187,13 +247,30 @@ function attendApart({ graph, config, path }: LayerContext, rows: Attended): str
  *   past keys, k ── concat ┐                              past values, v ── concat ┐
  *   q ─────────────────────┴ q·kᵀ ── + mask ── softmax ────────────────────────────┴ ·v
  */
-function attendJoined({ graph, config, path }: LayerContext, rows: Attended): string {
+function attendJoined({ graph, config, path, rows: entering }: LayerContext, rows: CachedRows): Mixed {
   const keys = graph.concat(`${path}/attention/keys`, [rows.pastKey, rows.key], 2);
   const values = graph.concat(`${path}/attention/values`, [rows.pastValue, rows.value], 2);
   const scores = graph.matmulTransposed(`${path}/attention/scores`, rows.query, keys, config.headDim ** -0.5);
-  const masked = graph.add(`${path}/attention/masked`, scores, 'mask/grouped');
+  const masked = graph.add(`${path}/attention/masked`, scores, entering.mask);
   const weights = graph.softmax(`${path}/attention/weights`, masked);
-  return graph.matmul(`${path}/attention/mixed`, weights, values);
+  return { mixed: graph.matmul(`${path}/attention/mixed`, weights, values), scores: masked };
+}
+
+/** As `attendJoined`, with the scores of every query head apart in between, as those who rank tokens want them. */
+function attendByHead({ graph, config, path, rows: entering }: LayerContext, rows: CachedRows): Mixed {
+  const keys = graph.concat(`${path}/attention/keys`, [rows.pastKey, rows.key], 2);
+  const values = graph.concat(`${path}/attention/values`, [rows.pastValue, rows.value], 2);
+  const grouped = graph.matmulTransposed(
+    `${path}/attention/grouped_scores`,
+    rows.query,
+    keys,
+    config.headDim ** -0.5,
+  );
+  const scores = graph.reshape(`${path}/attention/scores`, grouped, 'shape/by_query_head');
+  const masked = graph.add(`${path}/attention/masked`, scores, entering.mask);
+  const weights = graph.softmax(`${path}/attention/weights`, masked);
+  const regrouped = graph.reshape(`${path}/attention/grouped_weights`, weights, 'shape/by_kv_head');
+  return { mixed: graph.matmul(`${path}/attention/mixed`, regrouped, values), scores: masked };
 }
 
 /**

@@ -4,6 +4,6 @@ import type { DecoderBlock } from './decoder.js';
 import { gatedMlp, groupedQueryAttention, normalizedHeads } from './layers.js';
 
 export const qwen3: DecoderBlock = {
-  attention: (context, x) => groupedQueryAttention(context, x, normalizedHeads),
+  attention: (context, stream) => groupedQueryAttention(context, stream, normalizedHeads),
   mlp: gatedMlp,
 };

@@ -15,6 +15,7 @@ interface Loaded {
   lastUsed: number;
 }
 
+const stayingPhases: ReadonlySet<Phase> = new Set(['step', 'prompt']);
 const idleMs = 5 * 60_000;
 
 export class VariantSessions {
@@ -42,7 +43,7 @@ export class VariantSessions {
     }
     await this.#releaseIdle();
     const session = await OrtSession.load(this.#model.variantPath(variant, phase), this.#threads);
-    const stays = variantName(variant) === variantName(plainVariant);
+    const stays = variantName(variant) === variantName(plainVariant) && stayingPhases.has(phase);
     this.#loaded.set(name, { session, stays, lastUsed: this.#now() });
     return session;
   }

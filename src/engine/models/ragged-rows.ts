@@ -1,0 +1,30 @@
+/**
+ * Step graphs for lanes whose layers hold different tokens, because visual tokens were dropped between them: every
+ * layer has a mask and a capacity of its own. Masks come with their rows repeated for the query heads.
+ */
+
+import type { DecoderConfig } from '../checkpoint/decoder-config.js';
+import type { GraphBuilder } from '../graph/builder.js';
+import type { LayerRows } from './layers.js';
+import { commonRows, decoderInputs } from './layers.js';
+
+export const raggedInputs = (layer: number) => ({
+  mask: `${decoderInputs.mask}.${layer}`,
+  keySplit: `${decoderInputs.keySplit}.${layer}`,
+});
+
+export function declareRagged(graph: GraphBuilder, { layers }: DecoderConfig): void {
+  for (let layer = 0; layer < layers; layer++) {
+    const { mask, keySplit } = raggedInputs(layer);
+    graph.input(mask, 'float32', ['lanes', 1, 'query_rows', `total_${layer}`]);
+    graph.input(keySplit, 'int64', [2]);
+  }
+}
+
+export function raggedRows(layer: number): LayerRows {
+  return {
+    ...commonRows,
+    ...raggedInputs(layer),
+    dims: { rows: 'rows', capacity: `capacity_${layer}` },
+  };
+}
