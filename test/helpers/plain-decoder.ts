@@ -15,12 +15,21 @@ export interface PlainResult {
   readonly logits: readonly Vector[];
 }
 
+/** Looks into attention, and takes tokens out of the sight of others. */
+export interface PlainWatch {
+  /** Tokens that nobody sees in this layer. They still pass through it. */
+  hidden(layer: number): ReadonlySet<number>;
+  /** Logits `[head][query][key]` of all visible pairs and others, key up to query. */
+  scores(layer: number, logits: readonly (readonly (readonly number[])[])[]): void;
+}
+
 /** `round` is applied to what every matrix is multiplied with, the head included. */
 export function plainForward(
   config: DecoderConfig,
   { tensors }: PlainCheckpoint,
   tokens: readonly number[],
   round: (x: Vector) => Vector = (x) => x,
+  watch?: PlainWatch,
 ): PlainResult {
   const tensor = (name: string) => tensors.get(name)?.data;
   const vector = (name: string): Vector => Float64Array.from(tensor(name)!);
@@ -39,6 +48,8 @@ export function plainForward(
     const mixed = attention(config, normed, {
       project: (part, x) => project(`${path}.self_attn.${part}_proj`, x),
       prepare: (part, head) => (config.qkNorm ? norm(`${path}.self_attn.${part}_norm.weight`, head) : head),
+      hidden: watch?.hidden(layer) ?? new Set(),
+      scores: (logits) => watch?.scores(layer, logits),
     });
     rows = rows.map((row, i) => sum(row, project(`${path}.self_attn.o_proj`, mixed[i]!)));
     rows = rows.map((row) =>
@@ -64,6 +75,8 @@ interface AttentionParts {
   project(part: 'q' | 'k' | 'v', x: Vector): Vector;
   /** What happens to each head of queries and keys before it is rotated. */
   prepare(part: 'q' | 'k', head: Vector): Vector;
+  readonly hidden: ReadonlySet<number>;
+  scores(logits: readonly (readonly (readonly number[])[])[]): void;
 }
 
 /** Causal attention, head by head; returns the rows before the output projection. */
@@ -74,14 +87,21 @@ function attention(config: DecoderConfig, rows: readonly Vector[], parts: Attent
   const queries = rows.map((row, i) => headsOf('q', row, i));
   const keys = rows.map((row, i) => headsOf('k', row, i));
   const values = rows.map((row) => cut(parts.project('v', row), headDim));
+  const sharedBy = (head: number): number => Math.floor(head / (heads / kvHeads));
+  const logits = Array.from({ length: heads }, (_, head) =>
+    rows.map((_, i) =>
+      keys.slice(0, i + 1).map((key) => dot(queries[i]![head]!, key[sharedBy(head)]!) / Math.sqrt(headDim)),
+    ),
+  );
+  parts.scores(logits);
   return rows.map((_, i) => {
     const out = new Float64Array(heads * headDim);
     for (let head = 0; head < heads; head++) {
-      const shared = Math.floor(head / (heads / kvHeads));
-      const scores = keys
-        .slice(0, i + 1)
-        .map((key) => dot(queries[i]![head]!, key[shared]!) / Math.sqrt(headDim));
-      softmax(scores).forEach((weight, j) => {
+      const shared = sharedBy(head);
+      const seen = logits[head]![i]!.map((score, j) =>
+        parts.hidden.has(j) && j !== i ? Number.NEGATIVE_INFINITY : score,
+      );
+      softmax(seen).forEach((weight, j) => {
         for (let d = 0; d < headDim; d++) out[head * headDim + d]! += weight * values[j]![shared]![d]!;
       });
     }

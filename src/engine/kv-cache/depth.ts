@@ -10,6 +10,12 @@ export function mapDepth(depth: Depth, change: (rows: number) => number): Depth 
   return typeof depth === 'number' ? change(depth) : depth.map(change);
 }
 
+/** One number where all layers agree. */
+export function evened(depth: Depth): Depth {
+  if (typeof depth === 'number') return depth;
+  return depth.every((rows) => rows === depth[0]) ? (depth[0] ?? 0) : depth;
+}
+
 /** The larger of the two in every layer. */
 export function deepest(a: Depth, b: Depth): Depth {
   if (typeof a === 'number' && typeof b === 'number') return Math.max(a, b);

@@ -5,7 +5,7 @@
  */
 
 import { copyFloats } from './copy-floats.js';
-import { type Depth, depthAt, fitsIn, mapDepth } from './depth.js';
+import { type Depth, depthAt, evened, fitsIn, mapDepth } from './depth.js';
 import type { KvRows, LaneCache } from './lane-cache.js';
 import { cutTo, hasRoom, type Lane, rowsOf, tokenRows } from './lane-state.js';
 import type { PrunedPrompt } from './pruned-prompt.js';
@@ -290,7 +290,7 @@ export class SlabLaneCache implements LaneCache {
   }
 
   #rounded(depth: Depth): Depth {
-    return mapDepth(depth, (rows) => Math.ceil(rows / this.#step) * this.#step);
+    return evened(mapDepth(depth, (rows) => Math.ceil(rows / this.#step) * this.#step));
   }
 
   #lane(lane: number): Lane {

@@ -4,6 +4,7 @@
  */
 
 import type { DecoderConfig } from '../checkpoint/decoder-config.js';
+import { depthAt } from '../kv-cache/depth.js';
 import type { SlabLaneCache } from '../kv-cache/slab-lane-cache.js';
 import { pastNames } from '../models/layers.js';
 import type { Feeds, Tensor } from './ort-session.js';
@@ -13,7 +14,7 @@ export class CacheFeeds {
   readonly #cache: SlabLaneCache;
   readonly #config: DecoderConfig;
   readonly #blocks = new Map<string, Feeds>();
-  #memory: ArrayBufferLike | undefined;
+  #version = 0;
 
   constructor(cache: SlabLaneCache, config: DecoderConfig) {
     this.#cache = cache;
@@ -37,8 +38,8 @@ export class CacheFeeds {
     const known = this.#blocks.get(key);
     if (known !== undefined) return known;
     const { kvHeads, headDim } = this.#config;
-    const shape = [lanes, kvHeads, this.#cache.capacity, headDim];
     const feeds = this.#perLayer((layer) => {
+      const shape = [lanes, kvHeads, depthAt(this.#cache.depth, layer), headDim];
       const { keys, values } = this.#cache.layerBlock(layer, firstLane, lanes);
       return { key: floats(keys, shape), value: floats(values, shape) };
     });
@@ -47,9 +48,8 @@ export class CacheFeeds {
   }
 
   #forgetMovedSlab(): void {
-    const memory = this.#cache.layerBlock(0, 0, 0).keys.buffer;
-    if (memory === this.#memory) return;
-    this.#memory = memory;
+    if (this.#cache.version === this.#version) return;
+    this.#version = this.#cache.version;
     this.#blocks.clear();
   }
 

@@ -14,7 +14,9 @@ import { CacheFeeds } from './cache-feeds.js';
 import { EmbeddingTable } from './embedding-table.js';
 import type { Feeds, Tensor } from './ort-session.js';
 import { floats } from './ort-session.js';
-import type { ForwardRequest, Runner } from './runner.js';
+import { PruningStep } from './pruning-step.js';
+import { raggedFeeds } from './ragged-inputs.js';
+import type { ForwardRequest, PromptPruning, Runner } from './runner.js';
 import type { StepBuffers } from './step-buffers.js';
 import { StepBufferPool } from './step-buffers.js';
 import { rotaryPositions, rowPlaces, visibilityMask } from './step-inputs.js';
@@ -86,8 +88,10 @@ export class ModelRunner implements Runner {
 
   async step(request: ForwardRequest, extras: StepExtras = plainStep): Promise<StepResult> {
     const { firstLane, lanes, rows, trees } = request;
+    if (request.pruning !== undefined) return this.#prune(request, request.pruning, extras);
     const lengths = Array.from({ length: lanes }, (_, i) => this.cache.length(firstLane + i));
     const isPromptChunk = lanes === 1 && trees === undefined && (rows > 1 || lengths[0] === 0);
+    if (this.#isRagged(firstLane, lanes, isPromptChunk)) return this.#raggedStep(request, extras);
     const capacity = isPromptChunk ? lengths[0]! : this.cache.capacity;
     const buffers = this.#buffers.get({ lanes, rows, capacity, logitRows: request.logitRows.length });
     this.#fill(buffers, request, lengths, capacity);
@@ -101,6 +105,58 @@ export class ModelRunner implements Runner {
     const results = await session.run(feeds, { ...buffers.fetches, ...opened });
     this.cache.appendRows(firstLane, lanes, rows, buffers.newKeys, buffers.newValues, trees?.counts);
     return { logits: buffers.logits, opened: openedFloats(results, Object.keys(opened)) };
+  }
+
+  /** Whether layers differ in the rows that the step reads. A prompt chunk never reads the slab itself. */
+  #isRagged(firstLane: number, lanes: number, isPromptChunk: boolean): boolean {
+    for (let lane = firstLane; lane < firstLane + lanes; lane++) {
+      if (this.cache.pruned(lane) !== undefined) return true;
+    }
+    return !isPromptChunk && typeof this.cache.depth !== 'number';
+  }
+
+  /** A step of lanes of which some hold a pruned prompt. */
+  async #raggedStep(request: ForwardRequest, { variant, feeds: extra }: StepExtras): Promise<StepResult> {
+    const { firstLane, lanes, rows, trees, logitRows } = request;
+    const lengths = Array.from({ length: lanes }, (_, i) => this.cache.length(firstLane + i));
+    const buffers = this.#buffers.get({ lanes, rows, capacity: 0, logitRows: logitRows.length });
+    this.#fill(buffers, request, lengths, 0);
+    const places = rowPlaces(lanes, rows, trees);
+    const session = await this.#sessions.get(variant, 'ragged');
+    const feeds = {
+      ...buffers.feeds,
+      ...this.#rotary.feeds,
+      ...this.#cacheFeeds.block(firstLane, lanes),
+      ...raggedFeeds(this.cache, this.#config, firstLane, lanes, places),
+      ...extra,
+    };
+    await session.run(feeds, buffers.fetches);
+    this.cache.appendRows(firstLane, lanes, rows, buffers.newKeys, buffers.newValues, trees?.counts);
+    return { logits: buffers.logits, opened: {} };
+  }
+
+  /** The rest of a prompt of which layers drop tokens; `cache.pruned` then says which. */
+  async #prune(
+    { firstLane, tokenIds }: ForwardRequest,
+    pruning: PromptPruning,
+    { variant, feeds: extra }: StepExtras,
+  ): Promise<StepResult> {
+    const cached = this.cache.length(firstLane);
+    const step = new PruningStep(this.#config, cached, pruning);
+    const group = this.#config.heads / this.#config.kvHeads;
+    this.#growRotary(Math.max(cached + tokenIds.length, (group + 2) * tokenIds.length));
+    this.#embeddings.lookUp(tokenIds, step.embeddings);
+    const session = await this.#sessions.get(variant, 'pruning');
+    const past = this.#cacheFeeds.packed(firstLane);
+    const feeds = {
+      ...step.feeds(this.#rotary.tables.rows - 1),
+      ...this.#rotary.feeds,
+      ...past,
+      ...extra,
+    };
+    const results = await session.run(feeds, step.fetches());
+    this.cache.appendPruned(firstLane, step.prunedPrompt(results), step.newKeys, step.newValues);
+    return { logits: results.logits!.data as Float32Array, opened: {} };
   }
 
   async close(): Promise<void> {

@@ -46,3 +46,7 @@ export function floats(data: Float32Array, shape: readonly number[]): Tensor {
 export function integers(values: BigInt64Array, shape: readonly number[] = [values.length]): Tensor {
   return new Tensor('int64', values, shape);
 }
+
+export function booleans(values: readonly boolean[]): Tensor {
+  return new Tensor('bool', values);
+}

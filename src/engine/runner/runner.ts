@@ -1,6 +1,7 @@
 /** One model forward, whatever executes it. Knows token ids, lanes and logits; nothing of requests or text. */
 
 import type { LaneCache } from '../kv-cache/lane-cache.js';
+import type { PruningLayers } from '../visual-tokens/pruning-schedule.js';
 
 /**
  * The new rows of each lane as a tree instead of a chain, for the verification of drafts: a row sees the cached
@@ -11,6 +12,13 @@ export interface RowTrees {
   readonly counts: Int32Array;
   /** `[lanes, rows]`: the parent of each row within its lane, which comes before it; −1 for the cached tokens. */
   readonly parents: Int32Array;
+}
+
+/** For the rest of a prompt, whole and in one lane: some of its tokens are dropped between layers. */
+export interface PromptPruning {
+  readonly layers: PruningLayers;
+  /** `[rows]`: 1 for tokens that may be dropped. The last one never is. */
+  readonly droppable: Uint8Array;
 }
 
 /** New tokens for neighbouring lanes, the same number for each; positions continue the cache of the lane. */
@@ -25,6 +33,8 @@ export interface ForwardRequest {
   readonly logitRows: Int32Array;
   /** Absent: every lane has `rows` tokens that follow one another. */
   readonly trees?: RowTrees;
+  /** Absent: every layer computes all tokens. Otherwise only the last row may be asked for logits. */
+  readonly pruning?: PromptPruning;
 }
 
 export interface Runner {

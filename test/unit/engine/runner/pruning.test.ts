@@ -1,0 +1,211 @@
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { LoadedFixture } from '../../../helpers/fixture-model.js';
+import { loadFolder, relativeError } from '../../../helpers/fixture-model.js';
+import { feed, lastRow, reset } from '../../../helpers/lanes.js';
+import { type PlainCheckpoint, writePlain } from '../../../helpers/plain-checkpoint.js';
+import { plainPrunedForward } from '../../../helpers/plain-pruning.js';
+import { randomQwen2 } from '../../../helpers/random-checkpoint.js';
+import { seededTokens } from '../../../helpers/seeded.js';
+import { suiteFolder } from '../../../helpers/suite-folder.js';
+
+const fp32 = { weights: 'fp32', activations: 'fp32' } as const;
+const shape = { layers: 28, hidden: 32, heads: 4, kvHeads: 2, intermediate: 48, vocab: 97, scale: 0.35 };
+const folder = suiteFolder();
+
+let fixture: LoadedFixture;
+let plain: PlainCheckpoint;
+
+beforeAll(async () => {
+  plain = randomQwen2(shape);
+  fixture = await loadFolder(writePlain(join(folder, 'random'), plain), fp32, folder);
+});
+afterAll(() => fixture.runner.close());
+
+interface Prompt {
+  readonly tokens: readonly number[];
+  /** Ends of the visual spans. */
+  readonly spans: readonly (readonly [from: number, to: number])[];
+}
+
+const droppableOf = ({ spans }: Prompt): Set<number> =>
+  new Set(spans.flatMap(([from, to]) => Array.from({ length: to - from }, (_, i) => from + i)));
+
+/** Runs tokens `[cached, end)` of the prompt with pruning, the ones before it plainly. */
+async function prune(
+  lane: number,
+  prompt: Prompt,
+  layers: { first: number; end: number },
+  cached = 0,
+): Promise<Float32Array> {
+  const { runner } = fixture;
+  if (cached > 0) await feed(runner, lane, [prompt.tokens.slice(0, cached)]);
+  const droppable = droppableOf(prompt);
+  const rest = prompt.tokens.slice(cached);
+  const logits = await runner.forward({
+    firstLane: lane,
+    lanes: 1,
+    rows: rest.length,
+    tokenIds: Int32Array.from(rest),
+    logitRows: Int32Array.of(rest.length - 1),
+    pruning: { layers, droppable: Uint8Array.from(rest, (_, i) => (droppable.has(cached + i) ? 1 : 0)) },
+  });
+  return logits.slice();
+}
+
+const entering = (lane: number): number[][] =>
+  Array.from({ length: shape.layers }, (_, layer) => [...fixture.runner.cache.pruned(lane)!.kept(layer)]);
+
+const middle: Prompt = { tokens: seededTokens(1, 40, shape.vocab), spans: [[5, 31]] };
+const schedule = { first: 14, end: 22 };
+
+describe('a prompt that drops tokens between layers', () => {
+  it.each([
+    ['one image in the middle', middle, schedule],
+    ['an image at the start, another schedule', { ...middle, spans: [[0, 20]] }, { first: 2, end: 9 }],
+    [
+      'three images',
+      {
+        ...middle,
+        spans: [
+          [2, 9],
+          [12, 20],
+          [21, 35],
+        ],
+      },
+      schedule,
+    ],
+    ['nothing but an image', { ...middle, spans: [[0, 40]] }, schedule],
+    ['fewer tokens than pruning layers', { ...middle, spans: [[7, 12]] }, schedule],
+    ['a single visual token', { ...middle, spans: [[7, 8]] }, schedule],
+    ['a schedule that goes on to the last layer', middle, { first: 20, end: 30 }],
+    ['a schedule of one layer', middle, { first: 10, end: 11 }],
+    ['pruning after the first layer', middle, { first: 0, end: 8 }],
+  ] as const)('computes what hiding the tokens would: %s', async (_, prompt, layers) => {
+    reset(fixture.runner, 1, 128);
+    const droppable = droppableOf(prompt as Prompt);
+    droppable.delete(prompt.tokens.length - 1);
+    const logits = await prune(0, prompt as Prompt, layers);
+    const expected = plainPrunedForward(fixture.model.config, plain, prompt.tokens, 40, droppable, layers);
+    expect(entering(0)).toEqual(expected.entering.map((tokens) => [...tokens]));
+    expect(relativeError(logits, Float32Array.from(expected.logits.at(-1)!))).toBeLessThan(1e-5);
+  });
+
+  it('decodes 32 tokens at the positions behind the whole prompt', async () => {
+    reset(fixture.runner, 1, 128);
+    await prune(0, middle, schedule);
+    const following = seededTokens(2, 32, shape.vocab);
+    const all = [...middle.tokens, ...following];
+    const expected = plainPrunedForward(fixture.model.config, plain, all, 40, droppableOf(middle), schedule);
+    for (const [i, token] of following.entries()) {
+      const { logits } = await feed(fixture.runner, 0, [[token]]);
+      expect(relativeError(logits, Float32Array.from(expected.logits[40 + i]!))).toBeLessThan(1e-5);
+    }
+    expect(fixture.runner.cache.length(0)).toBe(72);
+    expect(fixture.runner.cache.rows(0, 27)).toBe(72 - 26);
+    expect(fixture.runner.cache.rows(0, 14)).toBe(72);
+  });
+
+  it('keeps the same tokens when the text before the image was cached', async () => {
+    reset(fixture.runner, 2, 128);
+    const whole = await prune(0, middle, schedule);
+    const behind = await prune(1, middle, schedule, 4);
+    const kept = entering(1).map((tokens) => [0, 1, 2, 3, ...tokens]);
+    expect(kept).toEqual(entering(0));
+    expect(relativeError(behind, whole)).toBeLessThan(1e-5);
+  });
+
+  it('is the plain prompt within rounding when everything stays', async () => {
+    reset(fixture.runner, 2, 128);
+    const kept = await prune(0, middle, { first: 27, end: 28 });
+    const { logits } = await feed(fixture.runner, 1, [middle.tokens]);
+    expect(relativeError(kept, lastRow(fixture.runner, logits))).toBeLessThan(1e-6);
+    expect(fixture.runner.cache.rows(0, 27)).toBe(40);
+  });
+});
+
+describe('lanes with and without a pruned prompt', () => {
+  const text = seededTokens(7, 25, shape.vocab);
+  const other: Prompt = { tokens: seededTokens(8, 50, shape.vocab), spans: [[10, 40]] };
+
+  /** Prompts of the chosen lanes, then four steps of all of them together. */
+  async function decode(chosen: readonly number[]): Promise<Float32Array[]> {
+    reset(fixture.runner, chosen.length, 128);
+    for (const [lane, which] of chosen.entries()) {
+      if (which === 0) await feed(fixture.runner, lane, [text]);
+      if (which === 1) await prune(lane, middle, schedule);
+      if (which === 2) await prune(lane, other, { first: 3, end: 7 });
+    }
+    const out: Float32Array[] = [];
+    for (let step = 0; step < 4; step++) {
+      const tokens = chosen.map((which) => [seededTokens(20 + step, 3, shape.vocab)[which]!]);
+      out.push((await feed(fixture.runner, 0, tokens)).logits);
+    }
+    return out;
+  }
+
+  it('decode together as each alone', async () => {
+    const together = await decode([0, 1, 2]);
+    for (const which of [0, 1, 2]) {
+      const alone = await decode([which]);
+      together.forEach((logits, step) => {
+        const mine = logits.subarray(which * shape.vocab, (which + 1) * shape.vocab);
+        expect(relativeError(mine, alone[step]!)).toBeLessThan(1e-5);
+      });
+    }
+  });
+
+  it('change places, leave and come back without a change', async () => {
+    const { cache } = fixture.runner;
+    const expected = await decode([1, 2]);
+    await decode([1, 2]);
+    for (const lane of [0, 1]) cache.truncate(lane, cache.length(lane) - 4);
+    cache.swap(0, 1);
+    const saved = cache.read(0, 0, cache.length(0));
+    cache.truncate(0, 0);
+    expect(cache.pruned(0)).toBeUndefined();
+    cache.resize(2, 200);
+    cache.append(0, saved);
+    cache.swap(0, 1);
+    for (let step = 0; step < 4; step++) {
+      const tokens = [1, 2].map((which) => [seededTokens(20 + step, 3, shape.vocab)[which]!]);
+      expect((await feed(fixture.runner, 0, tokens)).logits).toEqual(expected[step]);
+    }
+  });
+
+  it('take a draft back in every layer', async () => {
+    const { runner } = fixture;
+    await decode([1]);
+    const next = await feed(runner, 0, [[5]]);
+    await decode([1]);
+    const length = runner.cache.length(0);
+    const tokenIds = Int32Array.of(5, 6, 7, 8);
+    const trees = { counts: Int32Array.of(4), parents: Int32Array.of(-1, 0, -1, 2) };
+    await runner.forward({ firstLane: 0, lanes: 1, rows: 4, tokenIds, logitRows: Int32Array.of(), trees });
+    runner.cache.keep(0, length, [0]);
+    const rows = Array.from({ length: 28 }, (_, layer) => runner.cache.rows(0, layer));
+    await decode([1]);
+    await feed(runner, 0, [[5]]);
+    expect(Array.from({ length: 28 }, (_, layer) => runner.cache.rows(0, layer))).toEqual(rows);
+    runner.cache.truncate(0, length);
+    expect(relativeError((await feed(runner, 0, [[5]])).logits, next.logits)).toBeLessThan(1e-5);
+  });
+});
+
+describe('an engine that prunes nothing', () => {
+  it('gives the bits of the plain graph, also after it has pruned', async () => {
+    const run = async (): Promise<Float32Array[]> => {
+      reset(fixture.runner, 1, 128);
+      const out = [(await feed(fixture.runner, 0, [middle.tokens])).logits];
+      for (const token of seededTokens(3, 64, shape.vocab)) {
+        out.push((await feed(fixture.runner, 0, [[token]])).logits);
+      }
+      return out;
+    };
+    const before = await run();
+    reset(fixture.runner, 1, 128);
+    await prune(0, middle, schedule);
+    await feed(fixture.runner, 0, [[1]]);
+    expect(await run()).toEqual(before);
+  });
+});
