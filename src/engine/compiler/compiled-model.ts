@@ -12,15 +12,14 @@ import { createHash, randomUUID } from 'node:crypto';
 import {
   closeSync,
   existsSync,
-  mkdirSync,
+  fsyncSync,
   openSync,
   renameSync,
-  rmSync,
   statSync,
   writeFileSync,
   writeSync,
 } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { Checkpoint } from '../checkpoint/checkpoint.js';
 import type { DecoderConfig } from '../checkpoint/decoder-config.js';
 import { dump } from '../graph/dump.js';
@@ -31,6 +30,7 @@ import { compileGraph, plainVariant, variantName } from '../graph/pipeline.js';
 import { type Phase, phases } from '../models/layers.js';
 import { buildGraph } from '../models/registry.js';
 import { checkpointFingerprint } from './fingerprint.js';
+import { diskError, publishFolder } from './publish-folder.js';
 import type { WeightLayout } from './weight-file.js';
 import { layOut, writeWeights } from './weight-file.js';
 
@@ -87,6 +87,10 @@ export class CompiledModel {
     return this.precision.weights !== 'fp32';
   }
 
+  get phases(): readonly Phase[] {
+    return this.hasPromptGraph ? ['step', 'prompt'] : ['step'];
+  }
+
   get weightBytes(): number {
     return this.#layout.totalBytes;
   }
@@ -100,20 +104,25 @@ export class CompiledModel {
   /** Path of the `.onnx` file of a variant, written on first use. */
   variantPath(variant: Variant, phase: Phase = 'step'): string {
     const path = graphPath(this.folder, variant, phase);
-    if (!existsSync(path)) this.#writeGraph(this.folder, variant, phase);
+    if (existsSync(path)) return path;
+    try {
+      this.#writeGraph(this.folder, variant, phase);
+    } catch (error) {
+      throw diskError(dirname(this.folder), error);
+    }
     return path;
   }
 
+  /** Writes all files of the plain variant; further variants follow when they are asked for. */
   write(checkpoint: Checkpoint, onProgress: (progress: CompileProgress) => void): void {
-    const temporary = `${this.folder}.${randomUUID()}`;
-    mkdirSync(temporary, { recursive: true });
-    try {
-      this.#writeWeights(temporary, checkpoint, onProgress);
-      this.#writeGraph(temporary, plainVariant, 'step');
-      this.#publish(temporary);
-    } finally {
-      rmSync(temporary, { recursive: true, force: true });
-    }
+    publishFolder(
+      this.folder,
+      () => this.isCached(),
+      (unfinished) => {
+        this.#writeWeights(unfinished, checkpoint, onProgress);
+        for (const phase of this.phases) this.#writeGraph(unfinished, plainVariant, phase);
+      },
+    );
   }
 
   #writeWeights(
@@ -131,6 +140,8 @@ export class CompiledModel {
         writtenBytes += bytes;
         onProgress({ writtenBytes, totalBytes });
       });
+      // Or a power cut could leave a file of the right size that is empty.
+      fsyncSync(fd);
     } finally {
       closeSync(fd);
     }
@@ -147,16 +158,6 @@ export class CompiledModel {
     const temporary = `${path}.${randomUUID()}`;
     writeFileSync(temporary, encodeOnnx(this.graph(variant, phase), weightFile, this.#layout.placements));
     renameSync(temporary, path);
-  }
-
-  /** Another process may have finished first; its files are the same. */
-  #publish(temporary: string): void {
-    if (!this.isCached()) rmSync(this.folder, { recursive: true, force: true });
-    try {
-      renameSync(temporary, this.folder);
-    } catch (error) {
-      if (!this.isCached()) throw error;
-    }
   }
 }
 

@@ -3,7 +3,7 @@
  * its path, size and modification time; a file that changed in any of these is read again.
  */
 
-import { createHash } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import {
   closeSync,
   existsSync,
@@ -12,10 +12,11 @@ import {
   readFileSync,
   readSync,
   renameSync,
+  rmSync,
   statSync,
   writeFileSync,
 } from 'node:fs';
-import { basename, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import type { Checkpoint } from '../checkpoint/checkpoint.js';
 
 const chunkBytes = 8 << 20;
@@ -51,12 +52,18 @@ class HashMemo {
     return hash;
   }
 
+  /** Where nothing can be written, the next start hashes again. */
   save(): void {
     if (!this.#isDirty) return;
-    mkdirSync(join(this.#path, '..'), { recursive: true });
-    const temporary = `${this.#path}.${process.pid}`;
-    writeFileSync(temporary, JSON.stringify(Object.fromEntries([...this.#entries].slice(-1000))));
-    renameSync(temporary, this.#path);
+    const temporary = `${this.#path}.${randomUUID()}`;
+    try {
+      mkdirSync(dirname(this.#path), { recursive: true });
+      writeFileSync(temporary, JSON.stringify(Object.fromEntries([...this.#entries].slice(-1000))));
+      renameSync(temporary, this.#path);
+    } catch {
+      // A full disk may have taken part of it.
+      rmSync(temporary, { force: true });
+    }
   }
 }
 
