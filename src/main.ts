@@ -7,6 +7,7 @@ import type { ModelOptions } from './engine/loaded-model.js';
 import { makeReady } from './make-ready.js';
 import { packageVersion } from './package-version.js';
 import { createApp } from './server/app.js';
+import { ImageFetcher } from './server/images/image-fetcher.js';
 import type { Listener } from './server/listen.js';
 import { listen } from './server/listen.js';
 import { createLogger } from './server/logger.js';
@@ -23,7 +24,7 @@ export interface RunningServer {
 export async function startServer(config: Config): Promise<RunningServer> {
   const logger = createLogger(config.server);
   const models: ModelOptions[] = [];
-  for (const model of config.models) models.push(await prepare(model, config.cacheFolder));
+  for (const model of config.models) models.push(await prepare(model, config));
   const backend = new EngineHost({
     models,
     config: config.engine,
@@ -37,10 +38,15 @@ export async function startServer(config: Config): Promise<RunningServer> {
       logger,
       metrics: new Metrics(backend),
       version: packageVersion(),
+      imageFetcher: new ImageFetcher(config.server.remoteImages),
     };
     const listener = await listen(createApp(deps), config.server);
     logger.info({ url: listener.url, models: models.map((model) => model.id) }, 'listening');
-    return { url: listener.url, config, close: () => close(backend, listener, logger, config) };
+    const stop = async () => {
+      await close(backend, listener, logger, config);
+      await deps.imageFetcher.close();
+    };
+    return { url: listener.url, config, close: stop };
   } catch (error) {
     await backend.close(0);
     throw error;
@@ -60,9 +66,10 @@ async function close(backend: EngineHost, listener: Listener, logger: Logger, co
 }
 
 /** Compiles here, where progress can be shown; the worker then finds the files. */
-async function prepare(model: ModelConfig, cacheDir: string): Promise<ModelOptions> {
-  const { checkpoint } = await makeReady(model, cacheDir);
+async function prepare(model: ModelConfig, { cacheFolder, engine }: Config): Promise<ModelOptions> {
+  const { checkpoint } = await makeReady(model, cacheFolder);
   checkpoint.close();
   const { id, weights, threads, efficiency } = model;
-  return { id, folder: checkpoint.folder, weights, threads, cacheDir, efficiency };
+  const { folder } = checkpoint;
+  return { id, folder, weights, threads, cacheDir: cacheFolder, efficiency, images: engine.images };
 }

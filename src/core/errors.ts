@@ -20,6 +20,11 @@ const kinds = {
     type: 'invalid_request_error',
     summary: 'The body is not a JSON object in UTF-8.',
   },
+  invalid_image: {
+    status: 400,
+    type: 'invalid_request_error',
+    summary: 'An image cannot be fetched or decoded, or is over a limit.',
+  },
   unsupported_parameter: {
     status: 400,
     type: 'invalid_request_error',

@@ -5,9 +5,37 @@
 
 import type { EfficiencyOptions, EfficiencyReceipt } from './efficiency.js';
 
+/** How closely to look: `low` is one view of the whole image, `auto` and `high` what the model was made for. */
+export type ImageDetail = 'auto' | 'low' | 'high';
+
+export interface ImagePart {
+  readonly type: 'image';
+  /** The file as it came; nobody has looked inside yet. */
+  readonly bytes: Uint8Array;
+  readonly detail: ImageDetail;
+  /** Where errors about it point, for example `messages[0].content[1].image_url`. */
+  readonly param: string;
+}
+
+/** An image that is still to be fetched; the server does that before it asks a backend. */
+export interface ImageLink {
+  readonly type: 'image_link';
+  readonly url: string;
+  readonly detail: ImageDetail;
+  readonly param: string;
+}
+
+export interface TextPart {
+  readonly type: 'text';
+  readonly text: string;
+}
+
+export type ContentPart = TextPart | ImagePart | ImageLink;
+
 export interface ChatMessage {
   readonly role: 'system' | 'developer' | 'user' | 'assistant' | 'tool';
-  readonly content: string | null;
+  /** Parts only where there is an image among them. */
+  readonly content: string | null | readonly ContentPart[];
   readonly name?: string;
   readonly tool_call_id?: string;
   readonly tool_calls?: readonly ToolCall[];
@@ -100,6 +128,20 @@ export interface Usage {
   readonly completionTokens: number;
   /** Only where something was merged, pruned or otherwise saved. */
   readonly efficiency?: EfficiencyReceipt;
+  /** Only of requests with images. */
+  readonly images?: ImageUsage;
+}
+
+export interface ImageUsage {
+  readonly count: number;
+  /** Images that were not encoded again. */
+  readonly cached: number;
+  /** Rows of the encoder. */
+  readonly tokensIn: number;
+  /** Rows in the prompt, tags and text around them not counted. */
+  readonly tokens: number;
+  /** Decoding and encoding, waiting for the images of other requests included. */
+  readonly encodeMs: number;
 }
 
 export interface Timings {

@@ -5,6 +5,21 @@ import { efficiencySchema } from '../core/efficiency.js';
 
 const MIB = 2 ** 20;
 
+export const imageConfigSchema = z.strictObject({
+  maxImages: z.int().min(1).max(1024).default(16).describe('Images that one request may bring.'),
+  maxBytes: z
+    .int()
+    .min(1024)
+    .default(20 * MIB)
+    .describe('Largest image file.'),
+  maxPixels: z.int().min(1).max(1e9).default(64e6).describe('Width times height of the largest image.'),
+  cacheBytes: z
+    .int()
+    .min(0)
+    .default(256 * MIB)
+    .describe('Memory for decoded images and what the encoder saw in them, per model; 0 keeps nothing.'),
+});
+
 export const engineConfigSchema = z.strictObject({
   maxLanes: z.int().min(1).max(64).default(8).describe('Sequences that run at the same time.'),
   maxQueue: z
@@ -41,6 +56,7 @@ export const engineConfigSchema = z.strictObject({
   efficiency: efficiencySchema
     .prefault({})
     .describe('What requests get that do not ask themselves; keys as in the request body.'),
+  images: imageConfigSchema.prefault({}),
 });
 
 export type EngineConfig = Readonly<z.infer<typeof engineConfigSchema>>;

@@ -4,10 +4,13 @@ import type { ModelInfo } from '../core/backend.js';
 import type { EfficiencyOptions } from '../core/efficiency.js';
 import type { Runner } from './runner/runner.js';
 import type { Tokenizer } from './tokenizer/tokenizer.js';
+import type { Vision, VisionLimits } from './vision/vision.js';
 
 export interface LoadedModel {
   readonly runner: Runner;
   readonly tokenizer: Tokenizer;
+  /** Absent for a model that reads text only. */
+  readonly vision?: Vision;
   /** All tokens that end an answer, from `generation_config.json` and the tokenizer. */
   readonly eosTokenIds: readonly number[];
   readonly info: Pick<ModelInfo, 'architecture' | 'weights' | 'fingerprint' | 'inputModalities'>;
@@ -26,6 +29,8 @@ export interface ModelOptions {
   readonly threads: number;
   /** What requests to this model get that do not ask themselves. */
   readonly efficiency?: EfficiencyOptions;
+  /** Limits of images; the defaults of the configuration if absent. */
+  readonly images?: VisionLimits;
 }
 
 /** Throws `TrimtabError` (`invalid_checkpoint`, `unsupported_model`) for what a restart cannot mend. */

@@ -1,25 +1,37 @@
-/** What a worker calls to get its model: the checkpoint compiled, the session loaded, the tokenizer ready. */
+/** What a worker calls to get its model: the checkpoint compiled, the sessions loaded, the tokenizer ready. */
 
+import type { CompiledEyes } from './compiler/compiled-eyes.js';
+import type { CompiledModel } from './compiler/compiled-model.js';
+import { imageConfigSchema } from './config.js';
 import type { LoadedModel, LoadModel } from './loaded-model.js';
 import { prepareModel } from './prepare-model.js';
 import { ModelRunner } from './runner/model-runner.js';
 import { loadTokenizer } from './tokenizer/huggingface-tokenizer.js';
+import { Vision } from './vision/vision.js';
 
-export const loadModel: LoadModel = async ({ folder, weights, cacheDir, threads }): Promise<LoadedModel> => {
+export const loadModel: LoadModel = async (options): Promise<LoadedModel> => {
+  const { folder, weights, cacheDir, threads } = options;
   const tokenizer = await loadTokenizer(folder);
-  const { compiled, checkpoint } = prepareModel({ folder, weights, cacheDir });
+  const { compiled, eyes, checkpoint } = prepareModel({ folder, weights, cacheDir });
+  const imageToken = eyes === undefined ? '' : tokenizer.tokenPiece(eyes.config.imageTokenId);
+  const limits = options.images ?? imageConfigSchema.parse({});
+  const vision = eyes && (await Vision.load(eyes, checkpoint, imageToken, limits, threads));
   const runner = await ModelRunner.load(compiled, checkpoint, threads);
-  const { config, precision, key } = compiled;
   const fromTokenizer = tokenizer.eosTokenId === undefined ? [] : [tokenizer.eosTokenId];
   return {
     runner,
     tokenizer,
-    eosTokenIds: [...new Set([...config.eosTokenIds, ...fromTokenizer])],
-    info: {
-      architecture: config.family,
-      weights: precision.weights,
-      fingerprint: key,
-      inputModalities: ['text'],
-    },
+    ...(vision === undefined ? {} : { vision }),
+    eosTokenIds: [...new Set([...compiled.config.eosTokenIds, ...fromTokenizer])],
+    info: modelInfo(compiled, eyes),
   };
 };
+
+function modelInfo({ config, precision, key }: CompiledModel, eyes: CompiledEyes | undefined): LoadedModel['info'] {
+  return {
+    architecture: config.family,
+    weights: precision.weights,
+    fingerprint: eyes === undefined ? key : `${key}+${eyes.key}`,
+    inputModalities: eyes === undefined ? ['text'] : ['text', 'image'],
+  };
+}

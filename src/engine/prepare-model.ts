@@ -5,6 +5,9 @@ import { openCheckpoint } from './checkpoint/checkpoint.js';
 import type { DecoderConfig } from './checkpoint/decoder-config.js';
 import { readDecoderConfig } from './checkpoint/decoder-config.js';
 import { decoderTensorNames } from './checkpoint/decoder-tensors.js';
+import { readVisionConfig } from './checkpoint/vision-config.js';
+import type { CompiledEyes } from './compiler/compiled-eyes.js';
+import { compileEyes } from './compiler/compiled-eyes.js';
 import type { CompiledModel, CompileProgress } from './compiler/compiled-model.js';
 import { compileModel } from './compiler/compiled-model.js';
 import type { Precision } from './graph/pipeline.js';
@@ -23,6 +26,8 @@ export interface PrepareOptions {
 
 export interface PreparedModel {
   readonly compiled: CompiledModel;
+  /** Undefined for a model that reads text only. */
+  readonly eyes: CompiledEyes | undefined;
   /** Open, for the embedding table; whoever takes it closes it. */
   readonly checkpoint: Checkpoint;
 }
@@ -33,9 +38,11 @@ export function prepareModel({ folder, weights, cacheDir, onProgress }: PrepareO
   try {
     const config = readDecoderConfig(checkpoint);
     const precision = choosePrecision(checkpoint, config, weights);
-    const progress = onProgress === undefined ? {} : { onProgress };
-    const compiled = compileModel(checkpoint, config, { ...precision, cacheFolder: cacheDir, ...progress });
-    return { compiled, checkpoint };
+    const vision = readVisionConfig(checkpoint, config);
+    const options = { ...precision, cacheFolder: cacheDir, ...(onProgress === undefined ? {} : { onProgress }) };
+    const compiled = compileModel(checkpoint, config, options);
+    const eyes = vision === undefined ? undefined : compileEyes(checkpoint, vision, options);
+    return { compiled, eyes, checkpoint };
   } catch (error) {
     checkpoint.close();
     throw error;

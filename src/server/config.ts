@@ -21,6 +21,19 @@ export const serverConfigSchema = z
     keepAliveIntervalMs: z.int().min(10).default(15_000),
     /** Prompts of one completions request that run at the same time. */
     promptConcurrency: z.int().min(1).default(8),
+    /** Images that requests name by an http or https URL. */
+    remoteImages: z
+      .strictObject({
+        /** Hosts to fetch from: `example.com`, `*.example.com`, `example.com:8443` or `*`. None: never fetch. */
+        hosts: z
+          .array(z.string().regex(/^(\*|(\*\.)?[a-z0-9]([a-z0-9.-]*[a-z0-9])?)(:\d{1,5})?$/, 'expected a host name in lower case'))
+          .max(1024)
+          .default([]),
+        maxBytes: z.int().min(1024).default(20 * 1024 * 1024),
+        /** Longest time for one image, redirects included. */
+        timeoutMs: z.int().min(1).max(600_000).default(10_000),
+      })
+      .prefault({}),
     /** Origins of web pages that may call the API; `*` allows all. */
     corsOrigins: z.array(z.string().min(1)).default([]),
     logLevel: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),

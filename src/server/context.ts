@@ -5,6 +5,7 @@ import type { Context, Handler, MiddlewareHandler } from 'hono';
 import type { Logger } from 'pino';
 import type { Backend } from '../core/backend.js';
 import type { ServerConfig } from './config.js';
+import type { ImageFetcher } from './images/image-fetcher.js';
 import type { Metrics } from './metrics/metrics.js';
 import type { RequestRecord } from './request-record.js';
 
@@ -14,6 +15,7 @@ export interface ServerDependencies {
   readonly logger: Logger;
   readonly metrics: Metrics;
   readonly version: string;
+  readonly imageFetcher: ImageFetcher;
 }
 
 export interface ServerEnv {

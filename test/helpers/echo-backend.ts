@@ -6,7 +6,13 @@
 import { setImmediate, setTimeout } from 'node:timers/promises';
 import type { Backend, EngineStats, ModelInfo, TokenizeResult } from '../../src/core/backend.js';
 import { TrimtabError } from '../../src/core/errors.js';
-import type { FinishReason, GenerateEvent, GenerateRequest, Prompt } from '../../src/core/messages.js';
+import type {
+  ChatMessage,
+  FinishReason,
+  GenerateEvent,
+  GenerateRequest,
+  Prompt,
+} from '../../src/core/messages.js';
 import {
   beginToken,
   decode,
@@ -262,16 +268,24 @@ class Choice {
   }
 }
 
+/** An image is echoed as its size in bytes. */
+function textOf(content: ChatMessage['content']): string {
+  if (content === null || typeof content === 'string') return content ?? '';
+  return content
+    .map((part) => (part.type === 'text' ? part.text : part.type === 'image' ? `<${part.bytes.length}>` : '<?>'))
+    .join('');
+}
+
 function scriptOf(prompt: Prompt): string {
   if (prompt.kind === 'text') return prompt.text;
   if (prompt.kind === 'tokens') return decode(prompt.ids);
-  return prompt.messages.at(-1)?.content ?? '';
+  return textOf(prompt.messages.at(-1)?.content ?? null);
 }
 
 function promptIds(prompt: Prompt, addSpecialTokens: boolean): number[] {
   if (prompt.kind === 'tokens') return [...prompt.ids];
   if (prompt.kind === 'text') return [...(addSpecialTokens ? [beginToken] : []), ...encode(prompt.text)];
-  const lines = prompt.messages.map((message) => `${message.role}: ${message.content ?? ''}\n`);
+  const lines = prompt.messages.map((message) => `${message.role}: ${textOf(message.content)}\n`);
   const end = prompt.addGenerationPrompt ? 'assistant: ' : '';
   return [beginToken, ...encode(lines.join('') + end)];
 }

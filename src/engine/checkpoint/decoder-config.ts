@@ -158,7 +158,7 @@ function specialTokens(source: ConfigSource, keys: DecoderKeys, vocabSize: numbe
   return { bosTokenId: keys.bos_token_id ?? undefined, eosTokenIds };
 }
 
-function parseKeys<Schema extends z.ZodType>(
+export function parseKeys<Schema extends z.ZodType>(
   file: string,
   schema: Schema,
   keys: JsonObject,

@@ -133,7 +133,7 @@ function layerShapes(config: DecoderConfig, layer: LayerTensorNames): [string, r
   return shapes.flatMap(([name, shape]) => (name === undefined ? [] : [[name, shape]]));
 }
 
-function checkTensor(checkpoint: Checkpoint, name: string, shape: readonly number[]): void {
+export function checkTensor(checkpoint: Checkpoint, name: string, shape: readonly number[]): void {
   const tensor = checkpoint.tensor(name);
   if (!isFloatDtype(tensor.dtype)) {
     throw unsupportedModel(tensor.file, `tensor ${name} is ${tensor.dtype}, supported are F32, F16 and BF16`);

@@ -1,61 +1,32 @@
-/**
- * A checkpoint compiled for one precision: a folder with one weight file and one small graph per variant.
- *
- *   <cache>/<key>/weights.bin   shared by all variants
- *   <cache>/<key>/plain.onnx    and other variants, written when they are first asked for
- *
- * The key hashes everything that shapes the files, so a folder is either right or absent; it is written under
- * another name and renamed when complete.
- */
+/** The decoder of a checkpoint compiled for one precision: its graphs, by variant and phase, and their files. */
 
-import { createHash, randomUUID } from 'node:crypto';
-import {
-  closeSync,
-  existsSync,
-  fsyncSync,
-  openSync,
-  renameSync,
-  statSync,
-  writeFileSync,
-  writeSync,
-} from 'node:fs';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import type { Checkpoint } from '../checkpoint/checkpoint.js';
 import type { DecoderConfig } from '../checkpoint/decoder-config.js';
 import { dump } from '../graph/dump.js';
 import type { Graph } from '../graph/ir.js';
-import { encodeOnnx } from '../graph/onnx-writer.js';
 import type { Precision, Variant } from '../graph/pipeline.js';
 import { compileGraph, plainVariant, variantName } from '../graph/pipeline.js';
 import { type Phase, phases } from '../models/layers.js';
 import { buildGraph } from '../models/registry.js';
+import type { OnProgress } from './artifact.js';
+import { Artifact, artifactKey } from './artifact.js';
 import { checkpointFingerprint } from './fingerprint.js';
-import { diskError, publishFolder } from './publish-folder.js';
-import type { WeightLayout } from './weight-file.js';
-import { layOut, writeWeights } from './weight-file.js';
 
-/** Raised whenever the same graph gets other bytes in its files. */
-const encodingVersion = 1;
-const weightFile = 'weights.bin';
-
-export interface CompileProgress {
-  readonly writtenBytes: number;
-  readonly totalBytes: number;
-}
+export type { CompileProgress } from './artifact.js';
 
 export interface CompileOptions extends Precision {
   readonly cacheFolder: string;
-  readonly onProgress?: (progress: CompileProgress) => void;
+  readonly onProgress?: OnProgress;
 }
 
 export class CompiledModel {
   readonly config: DecoderConfig;
   readonly precision: Precision;
-  readonly folder: string;
   /** Equal for equal weights, precision and compiler. */
   readonly key: string;
   readonly #sources: Readonly<Record<Phase, Graph>>;
-  readonly #layout: WeightLayout;
+  readonly #artifact: Artifact;
 
   constructor(config: DecoderConfig, precision: Precision, cacheFolder: string, fingerprint: string) {
     this.config = config;
@@ -66,13 +37,14 @@ export class CompiledModel {
       pruning: buildGraph(config, 'pruning'),
       ragged: buildGraph(config, 'ragged'),
     };
-    this.key = modelKey(
-      fingerprint,
-      precision,
-      phases.map((phase) => dump(this.graph(plainVariant, phase))),
-    );
-    this.folder = join(cacheFolder, this.key);
-    this.#layout = layOut(this.graph(plainVariant).stored.values());
+    const { weights, activations } = precision;
+    const graphs = phases.map((phase) => dump(this.graph(plainVariant, phase)));
+    this.key = artifactKey(weights, [fingerprint, weights, activations, graphs]);
+    this.#artifact = new Artifact(join(cacheFolder, this.key), this.graph(plainVariant).stored.values());
+  }
+
+  get folder(): string {
+    return this.#artifact.folder;
   }
 
   graph(variant: Variant, phase: Phase = 'step'): Graph {
@@ -92,72 +64,28 @@ export class CompiledModel {
   }
 
   get weightBytes(): number {
-    return this.#layout.totalBytes;
+    return this.#artifact.weightBytes;
   }
 
-  /** True if an earlier compilation left complete files. */
   isCached(): boolean {
-    const weights = statSync(join(this.folder, weightFile), { throwIfNoEntry: false });
-    return weights?.size === this.weightBytes;
+    return this.#artifact.isCached();
   }
 
   /** Path of the `.onnx` file of a variant, written on first use. */
   variantPath(variant: Variant, phase: Phase = 'step'): string {
-    const path = graphPath(this.folder, variant, phase);
-    if (existsSync(path)) return path;
-    try {
-      this.#writeGraph(this.folder, variant, phase);
-    } catch (error) {
-      throw diskError(dirname(this.folder), error);
-    }
-    return path;
+    return this.#artifact.graphPath(graphName(variant, phase), () => this.graph(variant, phase));
   }
 
   /** Writes all files of the plain variant; further variants follow when they are asked for. */
-  write(checkpoint: Checkpoint, onProgress: (progress: CompileProgress) => void): void {
-    publishFolder(
-      this.folder,
-      () => this.isCached(),
-      (unfinished) => {
-        this.#writeWeights(unfinished, checkpoint, onProgress);
-        for (const phase of this.phases) this.#writeGraph(unfinished, plainVariant, phase);
-      },
-    );
-  }
-
-  #writeWeights(
-    folder: string,
-    checkpoint: Checkpoint,
-    onProgress: (progress: CompileProgress) => void,
-  ): void {
-    const totalBytes = this.weightBytes;
-    const fd = openSync(join(folder, weightFile), 'w');
-    let writtenBytes = 0;
-    try {
-      // The padding behind the last tensor is part of the size that `isCached` checks, so it goes first.
-      writeLastByte(fd, totalBytes);
-      writeWeights(fd, [...this.graph(plainVariant).stored.values()], this.#layout, checkpoint, (bytes) => {
-        writtenBytes += bytes;
-        onProgress({ writtenBytes, totalBytes });
-      });
-      // Or a power cut could leave a file of the right size that is empty.
-      fsyncSync(fd);
-    } finally {
-      closeSync(fd);
-    }
+  write(checkpoint: Checkpoint, onProgress: OnProgress): void {
+    const plain = this.phases.map((phase) => [graphName(plainVariant, phase), this.graph(plainVariant, phase)] as const);
+    this.#artifact.write(checkpoint, new Map(plain), onProgress);
   }
 
   /** Many rows amortise the unpacking of weights to float32, which then beats rounding every activation. */
   #precisionOf(phase: Phase): Precision {
     const manyRows = phase === 'prompt' || phase === 'pruning';
     return manyRows ? { ...this.precision, activations: 'fp32' } : this.precision;
-  }
-
-  #writeGraph(folder: string, variant: Variant, phase: Phase): void {
-    const path = graphPath(folder, variant, phase);
-    const temporary = `${path}.${randomUUID()}`;
-    writeFileSync(temporary, encodeOnnx(this.graph(variant, phase), weightFile, this.#layout.placements));
-    renameSync(temporary, path);
   }
 }
 
@@ -174,20 +102,6 @@ export function compileModel(
   return model;
 }
 
-function graphPath(folder: string, variant: Variant, phase: Phase): string {
-  return join(folder, `${variantName(variant)}${phase === 'step' ? '' : `.${phase}`}.onnx`);
-}
-
-/** The graphs are part of the key, so that a newer compiler never meets the files of an older one. */
-function modelKey(
-  fingerprint: string,
-  { weights, activations }: Precision,
-  graphs: readonly string[],
-): string {
-  const text = JSON.stringify([encodingVersion, fingerprint, weights, activations, graphs]);
-  return `${weights}-${createHash('sha256').update(text).digest('hex').slice(0, 32)}`;
-}
-
-function writeLastByte(fd: number, size: number): void {
-  if (size > 0) writeSync(fd, new Uint8Array(1), 0, 1, size - 1);
+function graphName(variant: Variant, phase: Phase): string {
+  return `${variantName(variant)}${phase === 'step' ? '' : `.${phase}`}`;
 }

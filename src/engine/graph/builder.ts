@@ -20,6 +20,12 @@ export interface TopK {
   readonly places: string;
 }
 
+/** Names of stored vectors. */
+export interface NormWeights {
+  readonly weight: string;
+  readonly bias: string;
+}
+
 export class GraphBuilder {
   readonly #inputs: Port[] = [];
   readonly #outputs: Port[] = [];
@@ -67,8 +73,13 @@ export class GraphBuilder {
 
   /** A one-dimensional float32 weight. */
   vector(name: string, tensor: string, size: number): string {
-    const slices: RowSlice[] = [{ tensor, first: 0, count: size }];
-    this.#stored.set(name, { name, dtype: 'float32', shape: [size], source: { kind: 'float32', slices } });
+    return this.table(name, tensor, size, [size]);
+  }
+
+  /** A float32 weight of any shape, from the first `rows` rows of a tensor. */
+  table(name: string, tensor: string, rows: number, shape: readonly number[]): string {
+    const slices: RowSlice[] = [{ tensor, first: 0, count: rows }];
+    this.#stored.set(name, { name, dtype: 'float32', shape, source: { kind: 'float32', slices } });
     return name;
   }
 
@@ -137,6 +148,31 @@ export class GraphBuilder {
     return { normed: name, sum };
   }
 
+  layerNorm(name: string, x: string, { weight, bias }: NormWeights, epsilon: number): string {
+    const attributes = { epsilon: { float: epsilon }, axis: -1 };
+    return this.node('LayerNormalization', [x, weight, bias], [name], attributes)[0]!;
+  }
+
+  /** As `addAndNorm`, with means taken off and a bias. */
+  addAndLayerNorm(
+    name: string,
+    x: string,
+    residual: string,
+    { weight, bias }: NormWeights,
+    epsilon: number,
+  ): { normed: string; sum: string } {
+    const sum = `${name}/sum`;
+    const attributes = { epsilon: { float: epsilon } };
+    const inputs = [x, residual, weight, bias];
+    this.node('SkipLayerNormalization', inputs, [name, '', '', sum], attributes, contribDomain);
+    return { normed: name, sum };
+  }
+
+  /** Every row sees every other: `q`, `k`, `v [b, rows, heads · d]` to the same shape. */
+  attention(name: string, q: string, k: string, v: string, heads: number): string {
+    return this.node('MultiHeadAttention', [q, k, v], [name], { num_heads: heads }, contribDomain)[0]!;
+  }
+
   reshape(name: string, x: string, shape: string): string {
     return this.node('Reshape', [x, shape], [name])[0]!;
   }
@@ -190,6 +226,14 @@ export class GraphBuilder {
     return this.node('Gather', [x, rows], [name], { axis })[0]!;
   }
 
+  /** `gelu_pytorch_tanh` is the approximation with tanh, `quick_gelu` is `x · sigmoid(1.702 x)`. */
+  gelu(name: string, x: string, kind: 'gelu' | 'gelu_pytorch_tanh' | 'quick_gelu'): string {
+    const op = { gelu: 'Gelu', gelu_pytorch_tanh: 'FastGelu', quick_gelu: 'QuickGelu' }[kind];
+    const attributes = kind === 'quick_gelu' ? { alpha: { float: 1.702 } } : {};
+    return this.node(op, [x], [name], attributes, contribDomain)[0]!;
+  }
+
+  /** A second name for a value, where an output must have its own. */
   identity(name: string, x: string): string {
     return this.node('Identity', [x], [name])[0]!;
   }

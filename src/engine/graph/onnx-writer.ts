@@ -30,7 +30,7 @@ export function encodeOnnx(
     producer_name: 'trimtab',
     opset_import: opsets,
     graph: {
-      name: 'decoder',
+      name: 'trimtab',
       node: graph.nodes.map(encodeNode),
       initializer: [...[...graph.constants.values()].map(inlineTensor), ...external],
       input: graph.inputs.map(encodePort),

@@ -45,8 +45,17 @@ export function compileGraph(
   variant: Variant,
   precision: Precision,
 ): Graph {
+  return runPasses(source, passesOf(shape, variant, precision));
+}
+
+/** A graph without openings: only its precision is chosen. */
+export function lowerGraph(source: Graph, { weights, activations }: Precision): Graph {
+  return runPasses(source, [lowerLinear(weights, activations)]);
+}
+
+function runPasses(source: Graph, passes: readonly Pass[]): Graph {
   verify(source, 'building');
-  return passesOf(shape, variant, precision).reduce((graph, pass) => {
+  return passes.reduce((graph, pass) => {
     const rewritten = pass.run(graph);
     verify(rewritten, pass.name);
     return rewritten;

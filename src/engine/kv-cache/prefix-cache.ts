@@ -1,11 +1,14 @@
 /**
  * Keys and values of finished prefixes, in blocks, least recently used first out. A block is addressed by a
- * hash chain over everything that shaped it: the scope (weights, precision, salt, …) and every token up to its
- * end, so that requests which share a beginning share its blocks and nothing else can ever match.
+ * hash chain over everything that shaped it: the scope (weights, precision, salt, …), every token up to its end
+ * and the images that stand behind placeholders, so that requests which share a beginning share its blocks and
+ * nothing else can ever match.
  */
 
 import { createHash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
+import type { ImageSpan } from '../sequence/image-span.js';
+import { spanNames } from '../sequence/image-span.js';
 import type { KvRows, LaneCache } from './lane-cache.js';
 
 export const PREFIX_BLOCK_TOKENS = 16;
@@ -37,9 +40,9 @@ export class PrefixCache {
    * The longest known beginning of `tokens`, in order. It always leaves at least the last token to be
    * computed, since somebody needs its logits.
    */
-  match(scope: string, tokens: readonly number[]): KvRows[] {
+  match(scope: string, tokens: readonly number[], images: readonly ImageSpan[] = []): KvRows[] {
     const found: KvRows[] = [];
-    const keys = this.#blocks === undefined ? [] : blockKeys(scope, tokens, tokens.length - 1);
+    const keys = this.#blocks === undefined ? [] : blockKeys(scope, tokens, images, tokens.length - 1);
     for (const key of keys) {
       const rows = this.#blocks?.peek(key);
       if (rows === undefined) break;
@@ -52,9 +55,15 @@ export class PrefixCache {
   }
 
   /** Copies the whole blocks of a lane that holds the first keys and values of `tokens`. */
-  store(scope: string, tokens: readonly number[], cache: LaneCache, lane: number): void {
+  store(
+    scope: string,
+    tokens: readonly number[],
+    cache: LaneCache,
+    lane: number,
+    images: readonly ImageSpan[] = [],
+  ): void {
     if (this.#blocks === undefined) return;
-    const keys = blockKeys(scope, tokens, cache.length(lane));
+    const keys = blockKeys(scope, tokens, images, cache.length(lane));
     for (let block = keys.length - 1; block >= 0; block--) {
       if (this.#blocks.get(keys[block]!) !== undefined) continue;
       const from = block * PREFIX_BLOCK_TOKENS;
@@ -69,12 +78,19 @@ export class PrefixCache {
 }
 
 /** Keys of the whole blocks among the first `length` tokens. */
-function blockKeys(scope: string, tokens: readonly number[], length: number): string[] {
+function blockKeys(
+  scope: string,
+  tokens: readonly number[],
+  images: readonly ImageSpan[],
+  length: number,
+): string[] {
   const keys: string[] = [];
   let parent = createHash('sha256').update(scope).digest('base64');
   for (let from = 0; from + PREFIX_BLOCK_TOKENS <= length; from += PREFIX_BLOCK_TOKENS) {
-    const block = Int32Array.from(tokens.slice(from, from + PREFIX_BLOCK_TOKENS));
-    parent = createHash('sha256').update(parent).update(block).digest('base64');
+    const to = from + PREFIX_BLOCK_TOKENS;
+    const block = Int32Array.from(tokens.slice(from, to));
+    const names = spanNames(images, from, to);
+    parent = createHash('sha256').update(parent).update(block).update(names).digest('base64');
     keys.push(parent);
   }
   return keys;

@@ -166,7 +166,7 @@ export class ModelRunner implements Runner {
 
   #fill(
     buffers: StepBuffers,
-    { lanes, rows, tokenIds, logitRows, trees }: ForwardRequest,
+    { lanes, rows, tokenIds, logitRows, trees, embedded = [] }: ForwardRequest,
     lengths: readonly number[],
     capacity: number,
   ): void {
@@ -174,6 +174,9 @@ export class ModelRunner implements Runner {
     // The rotary operator wants at least as many table rows as there are rows to turn, heads included.
     this.#growRotary(Math.max(Math.max(...lengths) + rows, (group + 2) * rows));
     this.#embeddings.lookUp(tokenIds, buffers.embeddings);
+    for (const { firstRow, values } of embedded) {
+      buffers.embeddings.set(values, firstRow * this.#config.hiddenSize);
+    }
     const places = rowPlaces(lanes, rows, trees);
     visibilityMask(lengths, places, capacity, buffers.mask);
     rotaryPositions(lengths, places, group, this.#rotary.tables.rows - 1, buffers.positions);

@@ -35,6 +35,14 @@ export interface ForwardRequest {
   readonly trees?: RowTrees;
   /** Absent: every layer computes all tokens. Otherwise only the last row may be asked for logits. */
   readonly pruning?: PromptPruning;
+  /** Rows that take the place of what the embedding table says about their tokens, images for example. */
+  readonly embedded?: readonly EmbeddedRows[];
+}
+
+/** `values [n, width]` for the flat rows `firstRow` to `firstRow + n`. */
+export interface EmbeddedRows {
+  readonly firstRow: number;
+  readonly values: Float32Array;
 }
 
 export interface Runner {

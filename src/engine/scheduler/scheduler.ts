@@ -7,6 +7,7 @@
 import type { PrefixCache } from '../kv-cache/prefix-cache.js';
 import type { Runner } from '../runner/runner.js';
 import type { Generation } from '../sequence/generation.js';
+import { embeddedRows } from '../sequence/image-span.js';
 import type { Sequence } from '../sequence/sequence.js';
 import { LaneTable } from './lane-table.js';
 import { PrefillPacer } from './prefill-pacer.js';
@@ -146,7 +147,7 @@ export class Scheduler {
   #reusePrefix(sequence: Sequence, lane: number): void {
     const { generation } = sequence;
     const scope = generation.scoring ? undefined : generation.cacheScope;
-    const blocks = scope === undefined ? [] : this.#prefixes.match(scope, sequence.tokens);
+    const blocks = scope === undefined ? [] : this.#prefixes.match(scope, sequence.tokens, generation.images);
     for (const rows of blocks) this.#runner.cache.append(lane, rows);
     generation.admit(this.#runner.cache.length(lane));
   }
@@ -161,6 +162,10 @@ export class Scheduler {
       rows: 1,
       tokenIds: Int32Array.from(batch, (sequence) => sequence.tokens.at(-1)!),
       logitRows: Int32Array.from(batch, (_, lane) => lane),
+      // A prompt that was cached up to its last token decodes that one, which may be of an image.
+      embedded: batch.flatMap(({ generation, tokens }, lane) =>
+        embeddedRows(generation.images, tokens.length - 1, 1, lane),
+      ),
     });
     this.counters.decodeSteps++;
     this.counters.decodeTokens += batch.length;
@@ -199,6 +204,7 @@ export class Scheduler {
       rows,
       tokenIds: Int32Array.from(sequence.tokens.slice(computed, computed + rows)),
       logitRows: Int32Array.from(wanted),
+      embedded: embeddedRows(sequence.generation.images, computed, rows),
     });
     return wanted.map((_, index) => this.#logitRow(logits, index));
   }
@@ -246,9 +252,10 @@ export class Scheduler {
   }
 
   #remember(sequence: Sequence): void {
-    const scope = sequence.generation.cacheScope;
-    if (scope === undefined) return;
-    this.#prefixes.store(scope, sequence.tokens, this.#runner.cache, this.#lanes.laneOf(sequence));
+    const { cacheScope, images } = sequence.generation;
+    if (cacheScope === undefined) return;
+    const lane = this.#lanes.laneOf(sequence);
+    this.#prefixes.store(cacheScope, sequence.tokens, this.#runner.cache, lane, images);
   }
 
   /** Swaps out the last in rank until every lane can grow by what this step appends to it. */

@@ -1,9 +1,10 @@
 /** One request on its way through the engine: its prompt, its choices and the events that it gives. */
 
-import type { GenerateEvent, GenerateRequest } from '../../core/messages.js';
+import type { GenerateEvent, GenerateRequest, ImageUsage } from '../../core/messages.js';
 import { RandomStream, randomSeed } from '../../decoding/random.js';
 import type { Sampler } from '../../decoding/sampler.js';
 import type { EncodedPrompt, Tokenizer } from '../tokenizer/tokenizer.js';
+import type { ImageSpan } from './image-span.js';
 import { PromptScorer } from './prompt-scorer.js';
 import { Sequence } from './sequence.js';
 
@@ -17,6 +18,12 @@ export interface GenerationModel {
   readonly maxLength: number;
 }
 
+/** A prompt with the rows of its images, if it has any. */
+export interface GenerationPrompt extends EncodedPrompt {
+  readonly images?: readonly ImageSpan[];
+  readonly imageUsage?: ImageUsage;
+}
+
 export interface GenerationListener {
   emit(event: GenerateEvent): void;
   /** The request ends without an `end` event. */
@@ -27,6 +34,7 @@ export class Generation {
   readonly request: GenerateRequest;
   readonly model: GenerationModel;
   readonly promptIds: readonly number[];
+  readonly images: readonly ImageSpan[];
   /** What the context leaves, if the request does not say less. */
   readonly maxTokens: number;
   /** Place in the queue, see `byRank`; lower runs earlier. */
@@ -38,6 +46,7 @@ export class Generation {
   cancelled = false;
   readonly #listener: GenerationListener;
   readonly #promptText: string;
+  readonly #imageUsage: ImageUsage | undefined;
   readonly #scorer: PromptScorer | undefined;
   readonly #submittedAt = performance.now();
   #admittedAt: number | undefined;
@@ -46,7 +55,7 @@ export class Generation {
 
   constructor(
     request: GenerateRequest,
-    prompt: EncodedPrompt,
+    prompt: GenerationPrompt,
     model: GenerationModel,
     place: { readonly rank: number; readonly order: number },
     listener: GenerationListener,
@@ -54,6 +63,8 @@ export class Generation {
     this.request = request;
     this.model = model;
     this.promptIds = prompt.ids;
+    this.images = prompt.images ?? [];
+    this.#imageUsage = prompt.imageUsage;
     this.rank = place.rank;
     this.order = place.order;
     this.#listener = listener;
@@ -131,7 +142,12 @@ export class Generation {
   endIfDone(): void {
     if (this.cancelled || !this.sequences.every((sequence) => sequence.finished)) return;
     const completionTokens = this.sequences.reduce((sum, sequence) => sum + sequence.outputLength, 0);
-    const usage = { promptTokens: this.promptIds.length, cachedTokens: this.#cachedTokens, completionTokens };
+    const usage = {
+      promptTokens: this.promptIds.length,
+      cachedTokens: this.#cachedTokens,
+      completionTokens,
+      ...(this.#imageUsage === undefined ? {} : { images: this.#imageUsage }),
+    };
     this.emit({ type: 'end', usage, timings: this.#timings() });
   }
 

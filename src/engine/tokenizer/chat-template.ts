@@ -2,14 +2,21 @@
 
 import { Environment, Interpreter, parse, tokenize } from '@huggingface/jinja';
 import { TrimtabError } from '../../core/errors.js';
-import type { ChatMessage } from '../../core/messages.js';
+import type { ChatMessage, TextPart } from '../../core/messages.js';
 import { boundedRun } from './bounded-run.js';
 import { followPython, pythonFunctions } from './jinja-python.js';
 import { strftime } from './strftime.js';
 import { damaged } from './tokenizer-files.js';
 
+/** What a template sees of a part: an image is a place, nothing more. */
+export type TemplatePart = TextPart | { readonly type: 'image' };
+
+export interface TemplateMessage extends Omit<ChatMessage, 'content'> {
+  readonly content: string | null | readonly TemplatePart[];
+}
+
 export interface ChatRequest {
-  readonly messages: readonly ChatMessage[];
+  readonly messages: readonly TemplateMessage[];
   readonly templateVariables?: Readonly<Record<string, unknown>>;
   readonly addGenerationPrompt: boolean;
   readonly continueFinalMessage: boolean;
@@ -36,11 +43,16 @@ const constants = { true: true, True: true, false: false, False: false, none: nu
 /** How the interpreter prints a dictionary that is added to a string, where Python would refuse. */
 const PASTED_DATA = '[object Map]';
 
+/** Templates of vision models walk through the parts of a message; some take a plain string as well and say so. */
+const WALKS_PARTS = /\bin\s+\w+(\.content|\[\s*['"]content['"]\s*\])/;
+const TAKES_STRINGS = /\bis\s+(not\s+)?(string|iterable|sequence|mapping)\b/;
+
 type Program = ReturnType<typeof parse>;
 
 export class ChatTemplate {
   readonly #programs: ReadonlyMap<string, Program>;
   readonly #knowsDeveloper: boolean;
+  readonly #wantsParts: boolean;
 
   /** `templates` by name, with a `default`. Throws `invalid_checkpoint` for one that is not Jinja. */
   constructor(
@@ -48,22 +60,25 @@ export class ChatTemplate {
     private readonly options: ChatTemplateOptions,
   ) {
     this.#programs = new Map([...templates].map(([name, source]) => [name, compile(name, source)]));
-    this.#knowsDeveloper = [...templates.values()].some((source) => source.includes('developer'));
+    const sources = [...templates.values()];
+    this.#knowsDeveloper = sources.some((source) => source.includes('developer'));
+    this.#wantsParts = sources.some((source) => WALKS_PARTS.test(source) && !TAKES_STRINGS.test(source));
   }
 
   /** Throws `invalid_request` with the template's own words when it refuses the conversation. */
   render(request: ChatRequest): string {
     if (!request.continueFinalMessage) return this.#renderMessages(request.messages, request);
     const final = request.messages.at(-1);
-    if (typeof final?.content !== 'string') {
+    const text = lastText(final?.content);
+    if (final === undefined || text === undefined) {
       throw refused('The last message has no text to continue.', 'messages');
     }
-    const open = [...request.messages.slice(0, -1), { ...final, content: final.content + CONTINUE_TAG }];
-    return cutAtTag(this.#renderMessages(open, request), final.content);
+    const open = [...request.messages.slice(0, -1), { ...final, content: withTag(final.content, text) }];
+    return cutAtTag(this.#renderMessages(open, request), text);
   }
 
   /** Tool arguments go in as data; a template that pastes them into text gets the JSON text instead. */
-  #renderMessages(messages: readonly ChatMessage[], request: ChatRequest): string {
+  #renderMessages(messages: readonly TemplateMessage[], request: ChatRequest): string {
     const asData = messages.map((message) => this.#toTemplate(message, parseArguments));
     const rendered = this.#run(asData, request);
     if (!rendered.includes(PASTED_DATA) || JSON.stringify(messages).includes(PASTED_DATA)) return rendered;
@@ -112,7 +127,8 @@ export class ChatTemplate {
     return environment;
   }
 
-  #toTemplate(message: ChatMessage, toArguments: (json: string) => unknown) {
+  #toTemplate(original: TemplateMessage, toArguments: (json: string) => unknown) {
+    const message = this.#wantsParts ? { ...original, content: asParts(original.content) } : original;
     const role = message.role === 'developer' && !this.#knowsDeveloper ? 'system' : message.role;
     if (message.tool_calls === undefined) return { ...message, role };
     const calls = message.tool_calls.map((call) => ({
@@ -130,6 +146,22 @@ function compile(name: string, source: string): Program {
   } catch (cause) {
     throw damaged('chat_template', `template "${name}" is not valid Jinja (${messageOf(cause)})`, cause);
   }
+}
+
+function asParts(content: TemplateMessage['content']): readonly TemplatePart[] {
+  return typeof content === 'string' ? [{ type: 'text', text: content }] : (content ?? []);
+}
+
+function lastText(content: TemplateMessage['content'] | undefined): string | undefined {
+  if (typeof content === 'string') return content;
+  const last = content?.at(-1);
+  return last?.type === 'text' ? last.text : undefined;
+}
+
+function withTag(content: TemplateMessage['content'], text: string): TemplateMessage['content'] {
+  const tagged = text + CONTINUE_TAG;
+  if (content === null || typeof content === 'string') return tagged;
+  return [...content.slice(0, -1), { type: 'text', text: tagged }];
 }
 
 function parseArguments(text: string): unknown {

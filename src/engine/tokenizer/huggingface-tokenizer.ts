@@ -5,12 +5,20 @@ import type { Prompt } from '../../core/messages.js';
 import { classifyAddedTokens } from './added-tokens.js';
 import { ChatTemplate } from './chat-template.js';
 import { readPostProcessor, type Surroundings } from './post-processor.js';
+import { noImages, placeImages, withoutImageBytes } from './image-placeholders.js';
 import { PromptEncoder } from './prompt-encoder.js';
 import { SpecialTokenShield } from './special-token-shield.js';
 import { StreamDecoder } from './stream-decoder.js';
 import { makeTokenDecoder } from './token-bytes.js';
 import { TokenTable } from './token-table.js';
-import type { DecodeOptions, EncodedPrompt, EncodeOptions, TextStream, Tokenizer } from './tokenizer.js';
+import type {
+  DecodeOptions,
+  EncodedPrompt,
+  EncodeOptions,
+  ImagePlaceholders,
+  TextStream,
+  Tokenizer,
+} from './tokenizer.js';
 import { readTokenizerFiles, type TokenizerConfig, type TokenizerFiles } from './tokenizer-files.js';
 
 const NONE: ReadonlySet<number> = new Set();
@@ -62,7 +70,7 @@ export class HuggingFaceTokenizer implements Tokenizer {
       : ids;
   }
 
-  encodePrompt(prompt: Prompt, maxTokens?: number): EncodedPrompt {
+  encodePrompt(prompt: Prompt, maxTokens?: number, images?: ImagePlaceholders): EncodedPrompt {
     switch (prompt.kind) {
       case 'tokens':
         return { ids: [...prompt.ids], text: this.decode(prompt.ids, { skipSpecialTokens: false }) };
@@ -71,12 +79,16 @@ export class HuggingFaceTokenizer implements Tokenizer {
         return { ids: this.encode(prompt.text, options, maxTokens), text: prompt.text };
       }
       case 'chat':
-        return this.#encodeChat(prompt, maxTokens);
+        return this.#encodeChat(prompt, maxTokens, images);
     }
   }
 
   /** The template writes its own beginning-of-text token, so none is added. */
-  #encodeChat(prompt: Prompt & { kind: 'chat' }, maxTokens?: number): EncodedPrompt {
+  #encodeChat(
+    prompt: Prompt & { kind: 'chat' },
+    maxTokens: number | undefined,
+    images: ImagePlaceholders = noImages,
+  ): EncodedPrompt {
     if (this.#template === undefined) {
       throw new TrimtabError(
         'unsupported_parameter',
@@ -86,9 +98,10 @@ export class HuggingFaceTokenizer implements Tokenizer {
         },
       );
     }
-    const { messages, templateVariables = {} } = prompt;
+    const { templateVariables = {} } = prompt;
+    const messages = withoutImageBytes(prompt.messages);
     const shielded = this.#shield.shield({ messages, templateVariables });
-    const rendered = this.#template.render({ ...prompt, ...shielded.value });
+    const rendered = placeImages(this.#template.render({ ...prompt, ...shielded.value }), images);
     this.#checkLength(rendered, maxTokens);
     const ids = this.#encoder.encode(rendered, { parseControl: true, restore: shielded.restore });
     return { ids, text: shielded.restore(rendered) };

@@ -24,6 +24,14 @@ export interface EncodedPrompt {
   readonly text: string;
 }
 
+/** What stands for the images of a chat, in their order. */
+export interface ImagePlaceholders {
+  /** The token that the chat template writes for an image. */
+  readonly token: string;
+  /** What takes its place; may hold the token many times. */
+  readonly texts: readonly string[];
+}
+
 /** Ids in, whole characters out; the pieces and `finish()` join to `decode` of all ids. */
 export interface TextStream {
   /** Text that this id completes; empty while a character is unfinished. */
@@ -45,8 +53,9 @@ export interface Tokenizer {
   /**
    * Renders and encodes a prompt. Control tokens come from the chat template only: a special token that is
    * spelled inside a message becomes ordinary text. Text prompts are the caller's own and are parsed fully.
+   * `images` has one text for each image of a chat.
    */
-  encodePrompt(prompt: Prompt, maxTokens?: number): EncodedPrompt;
+  encodePrompt(prompt: Prompt, maxTokens?: number, images?: ImagePlaceholders): EncodedPrompt;
   decode(ids: ArrayLike<number>, options: DecodeOptions): string;
   stream(options: DecodeOptions): TextStream;
   /** The bytes that a token adds to a text; they may end inside a character. */

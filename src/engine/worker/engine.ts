@@ -10,8 +10,9 @@ import { PREFIX_BLOCK_TOKENS, PrefixCache } from '../kv-cache/prefix-cache.js';
 import type { LoadedModel } from '../loaded-model.js';
 import { Scheduler, type SchedulerCounters } from '../scheduler/scheduler.js';
 import { PRIORITY_HANDICAP_MS } from '../scheduler/waiting-queue.js';
-import { Generation, type GenerationModel } from '../sequence/generation.js';
+import { Generation, type GenerationModel, type GenerationPrompt } from '../sequence/generation.js';
 import { checkRequest } from './admission.js';
+import { imageParts, PromptReader } from './prompt-reader.js';
 import type { RequestOutput, WorkerStats } from './protocol.js';
 import { ServiceTime } from './service-time.js';
 
@@ -37,7 +38,10 @@ export class Engine {
   readonly #prefixes: PrefixCache;
   readonly #scheduler: Scheduler;
   readonly #shared: GenerationModel;
+  readonly #prompts: PromptReader;
   readonly #generations = new Map<number, Generation>();
+  /** Requests whose images are being looked at. */
+  readonly #seeing = new Set<number>();
   readonly #serviceTime = new ServiceTime();
   #outputs: RequestOutput[] = [];
   #order = 0;
@@ -51,6 +55,7 @@ export class Engine {
     this.#config = config;
     this.#bytes = bytes;
     this.#listener = listener;
+    this.#prompts = new PromptReader(model.tokenizer, model.vision);
     this.#prefixes = new PrefixCache(bytes.prefix);
     this.#scheduler = new Scheduler(model.runner, this.#prefixes, { ...config, kvCacheBytes: bytes.kv });
     const { runner, tokenizer, eosTokenIds } = model;
@@ -70,7 +75,7 @@ export class Engine {
 
   /** Requests that have not ended. */
   get tracked(): number {
-    return this.#generations.size;
+    return this.#generations.size + this.#seeing.size;
   }
 
   get counters(): Readonly<SchedulerCounters> {
@@ -79,18 +84,19 @@ export class Engine {
 
   /** Everything that goes wrong is reported as the error of that request. */
   submit(key: number, request: GenerateRequest): void {
+    const hasImages = imageParts(request.prompt).length > 0;
     try {
-      const generation = this.#admit(key, request);
-      this.#generations.set(key, generation);
-      this.#scheduler.enqueue(generation);
-      this.#loop ??= this.#run();
+      this.#requireRoomInQueue();
+      if (hasImages) void this.#submitSeeing(key, request);
+      else this.#enqueue(key, request, this.#prompts.read(request.prompt, this.maxModelLength));
     } catch (error) {
-      this.#listener.outputs([{ key, error: serializeError(error) }]);
+      this.#refuse(key, error);
     }
   }
 
   /** Unknown keys are requests that ended meanwhile. */
   cancel(key: number): void {
+    if (this.#seeing.delete(key)) this.#cancelled++;
     const generation = this.#generations.get(key);
     if (generation === undefined) return;
     generation.cancelled = true;
@@ -98,13 +104,9 @@ export class Engine {
     this.#cancelled++;
   }
 
-  tokenize(prompt: Prompt, addSpecialTokens: boolean): TokenizeResult {
+  async tokenize(prompt: Prompt, addSpecialTokens: boolean): Promise<TokenizeResult> {
     const { tokenizer } = this.#model;
-    const limit = this.maxModelLength * TOKENIZE_CONTEXTS;
-    const ids =
-      prompt.kind === 'text'
-        ? tokenizer.encode(prompt.text, { addSpecialTokens, parseSpecialTokens: true }, limit)
-        : tokenizer.encodePrompt(prompt, limit).ids;
+    const ids = await this.#tokenIds(prompt, addSpecialTokens);
     return { ids, pieces: ids.map((id) => tokenizer.tokenPiece(id)), maxModelLength: this.maxModelLength };
   }
 
@@ -138,15 +140,53 @@ export class Engine {
   async close(): Promise<void> {
     this.#closing = true;
     await this.#loop;
+    await this.#model.vision?.close();
     await this.#model.runner.close();
   }
 
-  #admit(key: number, request: GenerateRequest): Generation {
-    this.#requireRoomInQueue();
-    const { maxLength } = this.#shared;
-    const { vocabSize } = this.#model.runner;
-    const prompt = this.#model.tokenizer.encodePrompt(request.prompt, maxLength);
-    checkRequest(request, prompt.ids, { vocabSize, maxLength });
+  async #tokenIds(prompt: Prompt, addSpecialTokens: boolean): Promise<readonly number[]> {
+    const limit = this.maxModelLength * TOKENIZE_CONTEXTS;
+    if (prompt.kind === 'text') {
+      const options = { addSpecialTokens, parseSpecialTokens: true };
+      return this.#model.tokenizer.encode(prompt.text, options, limit);
+    }
+    const hasImages = imageParts(prompt).length > 0;
+    const encoded = hasImages ? await this.#prompts.measure(prompt, limit) : this.#prompts.read(prompt, limit);
+    return encoded.ids;
+  }
+
+  /** Images are decoded and encoded before the request joins the queue; others go on meanwhile. */
+  async #submitSeeing(key: number, request: GenerateRequest): Promise<void> {
+    this.#seeing.add(key);
+    try {
+      const prompt = await this.#prompts.see(request.prompt, {
+        maxTokens: this.maxModelLength,
+        check: (ids) => this.#check(request, ids),
+        isCancelled: () => !this.#seeing.has(key) || this.#closing,
+      });
+      if (prompt !== undefined && this.#seeing.delete(key)) this.#enqueue(key, request, prompt);
+    } catch (error) {
+      if (this.#seeing.delete(key)) this.#refuse(key, error);
+    }
+  }
+
+  #enqueue(key: number, request: GenerateRequest, prompt: GenerationPrompt): void {
+    this.#check(request, prompt.ids);
+    const generation = this.#generation(key, request, prompt);
+    this.#generations.set(key, generation);
+    this.#scheduler.enqueue(generation);
+    this.#loop ??= this.#run();
+  }
+
+  #refuse(key: number, error: unknown): void {
+    this.#listener.outputs([{ key, error: serializeError(error) }]);
+  }
+
+  #check(request: GenerateRequest, ids: readonly number[]): void {
+    checkRequest(request, ids, { vocabSize: this.#model.runner.vocabSize, maxLength: this.maxModelLength });
+  }
+
+  #generation(key: number, request: GenerateRequest, prompt: GenerationPrompt): Generation {
     const rank = performance.now() + request.priority * PRIORITY_HANDICAP_MS;
     return new Generation(
       request,
@@ -180,7 +220,7 @@ export class Engine {
   }
 
   #requireRoomInQueue(): void {
-    const { queued } = this.#scheduler;
+    const queued = this.#scheduler.queued + this.#seeing.size;
     if (queued < this.#config.maxQueue + this.#scheduler.freeLanes) return;
     throw new TrimtabError('queue_full', `${queued} requests are waiting, the most that may; retry later.`, {
       retryAfterSeconds: this.#serviceTime.untilFree(queued + 1, this.#config.maxLanes),

@@ -30,11 +30,11 @@ async function load(): Promise<Engine> {
   return engine;
 }
 
-function answer(engine: Engine, call: number, question: Call): void {
+async function answer(engine: Engine, call: number, question: Call): Promise<void> {
   try {
     const result =
       question.method === 'tokenize'
-        ? engine.tokenize(question.prompt, question.addSpecialTokens)
+        ? await engine.tokenize(question.prompt, question.addSpecialTokens)
         : engine.detokenize(question.ids);
     send({ type: 'answer', call, result });
   } catch (error) {
@@ -51,7 +51,7 @@ async function handle(engine: Engine, message: ToWorker): Promise<void> {
       engine.cancel(message.key);
       break;
     case 'call':
-      answer(engine, message.call, message.question);
+      await answer(engine, message.call, message.question);
       break;
     case 'close':
       await engine.close();

@@ -1,14 +1,16 @@
 /** Messages of a chat as they come over the wire, to `ChatMessage`. */
 
 import { z } from 'zod';
-import type { ChatMessage, ToolCall } from '../../core/messages.js';
+import type { ChatMessage, ContentPart, ToolCall } from '../../core/messages.js';
+import { imagePart, imageUrlPart } from './image-part.js';
 import { boundedArray, invalidField, optional, wellFormedText } from './fields.js';
 import { unsupported } from './unsupported-fields.js';
 
 const part = z.discriminatedUnion('type', [
   z.looseObject({ type: z.literal('text'), text: wellFormedText }),
   z.looseObject({ type: z.literal('refusal'), refusal: wellFormedText }),
-  z.looseObject({ type: z.enum(['image_url', 'input_image', 'input_audio', 'video_url', 'file']) }),
+  imageUrlPart,
+  z.looseObject({ type: z.enum(['input_audio', 'video_url', 'file']) }),
 ]);
 type Part = z.output<typeof part>;
 
@@ -36,35 +38,35 @@ export const chatMessage = z.discriminatedUnion('role', [
 ]);
 export type WireMessage = z.output<typeof chatMessage>;
 
-/** @throws {TrimtabError} for content that a text model cannot read, naming `messages[i].content[j]` */
+/** @throws {TrimtabError} for content that cannot be read, naming `messages[i].content[j]` */
 export function toChatMessage(message: WireMessage, index: number): ChatMessage {
   const path = `messages[${index}]`;
-  const text = contentText(message.content, path);
+  const content = toContent(message.content, path);
   switch (message.role) {
     case 'assistant':
-      return assistantMessage(message, text, path);
+      return assistantMessage(message, content, path);
     case 'tool':
-      return { role: 'tool', content: text, tool_call_id: message.tool_call_id };
+      return { role: 'tool', content, tool_call_id: message.tool_call_id };
     case 'function': // the name that tool messages had before there were tools
-      return { role: 'tool', content: text, name: message.name };
+      return { role: 'tool', content, name: message.name };
     default:
-      return { role: message.role, content: text, ...(message.name !== undefined && { name: message.name }) };
+      return { role: message.role, content, ...(message.name !== undefined && { name: message.name }) };
   }
 }
 
 function assistantMessage(
   message: Extract<WireMessage, { role: 'assistant' }>,
-  text: string | null,
+  content: ChatMessage['content'],
   path: string,
 ): ChatMessage {
   const toolCalls = message.tool_calls?.map(toToolCall);
-  if (text === null && toolCalls === undefined) {
+  if (content === null && toolCalls === undefined) {
     throw invalidField(`${path}.content`, 'an assistant message needs content or tool_calls');
   }
   const reasoning = message.reasoning_content ?? message.reasoning;
   return {
     role: 'assistant',
-    content: text,
+    content,
     ...(message.name !== undefined && { name: message.name }),
     ...(toolCalls !== undefined && { tool_calls: toolCalls }),
     ...(reasoning !== undefined && { reasoning_content: reasoning }),
@@ -79,14 +81,25 @@ function toToolCall(call: z.output<typeof toolCall>): ToolCall {
   };
 }
 
-function contentText(value: string | readonly Part[] | undefined, path: string): string | null {
+/** Text parts alone are one text; beside images they keep their places. */
+function toContent(value: string | readonly Part[] | undefined, path: string): ChatMessage['content'] {
   if (value === undefined) return null;
   if (typeof value === 'string') return value;
-  return value.map((item, j) => partText(item, `${path}.content[${j}]`)).join('');
+  const parts = value.map((item, j) => toPart(item, `${path}.content[${j}]`));
+  const texts = parts.flatMap((part) => (part.type === 'text' ? [part.text] : []));
+  return texts.length === parts.length ? texts.join('') : parts;
 }
 
-function partText(item: Part, path: string): string {
-  if (item.type === 'text') return item.text;
-  if (item.type === 'refusal') return item.refusal;
-  throw unsupported(path, `this model reads text only, received a part of type ${item.type}`);
+function toPart(item: Part, path: string): ContentPart {
+  switch (item.type) {
+    case 'text':
+      return { type: 'text', text: item.text };
+    case 'refusal':
+      return { type: 'text', text: item.refusal };
+    case 'image_url':
+    case 'input_image':
+      return imagePart(item, path);
+    default:
+      throw unsupported(path, `parts of type ${item.type} are not read here`);
+  }
 }

@@ -7,7 +7,11 @@ export function usageBody(usage: Usage) {
     prompt_tokens: usage.promptTokens,
     completion_tokens: usage.completionTokens,
     total_tokens: usage.promptTokens + usage.completionTokens,
-    prompt_tokens_details: { cached_tokens: usage.cachedTokens, audio_tokens: 0 },
+    prompt_tokens_details: {
+      cached_tokens: usage.cachedTokens,
+      audio_tokens: 0,
+      ...(usage.images !== undefined && { image_tokens: usage.images.tokens }),
+    },
     completion_tokens_details: {
       reasoning_tokens: 0,
       audio_tokens: 0,

@@ -1,5 +1,6 @@
 import type { ServerDependencies, ServerHandler } from '../context.js';
 import { generate, replyHead, requireModel } from '../generation.js';
+import { openLinks } from '../images/open-links.js';
 import { newId } from '../new-id.js';
 import { chatChunks } from '../openai/chat-chunk.js';
 import { parseChatRequest } from '../openai/chat-request.js';
@@ -17,7 +18,8 @@ export function chatCompletions(deps: ServerDependencies): ServerHandler {
     c.var.record.model = model.id;
     c.var.record.stream = stream;
     const head = replyHead(id, model);
-    const events = generate(deps, c, [core]);
+    const prompt = await openLinks(core.prompt, model, deps.imageFetcher, c.req.raw.signal);
+    const events = generate(deps, c, [{ ...core, prompt }]);
     if (stream) return streamReply(deps, c, chatChunks(events, head, includeUsage));
     return c.json(await chatResponse(events, head, core.n, core.topLogprobs !== undefined));
   };

@@ -2,6 +2,7 @@ import type { ModelInfo } from '../../core/backend.js';
 import { TrimtabError } from '../../core/errors.js';
 import type { ServerContext, ServerDependencies, ServerHandler } from '../context.js';
 import { requireModel } from '../generation.js';
+import { openLinks } from '../images/open-links.js';
 import { parseDetokenizeRequest, parseTokenizeRequest } from '../openai/tokenize-request.js';
 import { readJson } from '../read-json.js';
 
@@ -10,7 +11,8 @@ export function tokenize(deps: ServerDependencies): ServerHandler {
   return async (c) => {
     const request = parseTokenizeRequest(await readJson(c.req.raw, deps.config));
     const model = chooseModel(deps, c, request.model);
-    const result = await deps.backend.tokenize(model.id, request.prompt, request.addSpecialTokens);
+    const prompt = await openLinks(request.prompt, model, deps.imageFetcher, c.req.raw.signal);
+    const result = await deps.backend.tokenize(model.id, prompt, request.addSpecialTokens);
     return c.json({
       count: result.ids.length,
       max_model_len: result.maxModelLength,

@@ -1,23 +1,27 @@
 import { describe, expect, it } from 'vitest';
-import type { ChatMessage } from '../../../../src/core/messages.js';
-import { type ChatRequest, ChatTemplate } from '../../../../src/engine/tokenizer/chat-template.js';
+import {
+  type ChatRequest,
+  ChatTemplate,
+  type TemplateMessage,
+} from '../../../../src/engine/tokenizer/chat-template.js';
+import { withoutImageBytes } from '../../../../src/engine/tokenizer/image-placeholders.js';
 import { expectedRenderings, type RenderingCase, readFixture } from './text-fixtures.js';
 
 const expected = expectedRenderings();
-const user = (content: string): ChatMessage => ({ role: 'user', content });
+const user = (content: string): TemplateMessage => ({ role: 'user', content });
 
 function template(source: string, options: { timeoutMs?: number; now?: () => Date } = {}): ChatTemplate {
   return new ChatTemplate(new Map([['default', source]]), { specialTokens: expected.variables, ...options });
 }
 
-function request(messages: readonly ChatMessage[], more: Partial<ChatRequest> = {}): ChatRequest {
+function request(messages: readonly TemplateMessage[], more: Partial<ChatRequest> = {}): ChatRequest {
   return { messages, addGenerationPrompt: false, continueFinalMessage: false, ...more };
 }
 
 function renderCase({ template: name, conversation, options }: RenderingCase): string {
   const { add_generation_prompt, continue_final_message, ...templateVariables } = options;
   return template(readFixture(`chat-templates/${name}.jinja`)).render({
-    messages: expected.conversations[conversation]!,
+    messages: withoutImageBytes(expected.conversations[conversation]!),
     templateVariables,
     addGenerationPrompt: add_generation_prompt === true,
     continueFinalMessage: continue_final_message === true,
@@ -46,14 +50,14 @@ describe('ChatTemplate', () => {
   });
 
   it('turns the developer role into system unless the template knows it', () => {
-    const messages: ChatMessage[] = [{ role: 'developer', content: 'x' }];
+    const messages: TemplateMessage[] = [{ role: 'developer', content: 'x' }];
     expect(template('{{ messages[0].role }}').render(request(messages))).toBe('system');
     expect(template("{{ messages[0].role }}{# 'developer' #}").render(request(messages))).toBe('developer');
   });
 
   it('gives tool arguments as data, or as text to a template that pastes them', () => {
     const call = { id: 'c', type: 'function', function: { name: 'f', arguments: '{"a": 1}' } } as const;
-    const messages: ChatMessage[] = [{ role: 'assistant', content: null, tool_calls: [call] }];
+    const messages: TemplateMessage[] = [{ role: 'assistant', content: null, tool_calls: [call] }];
     const path = 'messages[0].tool_calls[0].function.arguments';
     expect(template(`{{ ${path}.a }}`).render(request(messages))).toBe('1');
     expect(template(`{{ 'x' + ${path} }}`).render(request(messages))).toBe('x{"a": 1}');
@@ -100,7 +104,7 @@ describe('ChatTemplate', () => {
     const dropping = template('{{ messages[0].content }}');
     const refused = expect.objectContaining({ code: 'invalid_request' });
     expect(() => dropping.render(request(messages, { continueFinalMessage: true }))).toThrow(refused);
-    const toolCall: ChatMessage[] = [{ role: 'assistant', content: null }];
+    const toolCall: TemplateMessage[] = [{ role: 'assistant', content: null }];
     expect(() => open.render(request(toolCall, { continueFinalMessage: true }))).toThrow(refused);
   });
 

@@ -1,0 +1,238 @@
+/**
+ * The eyes of a vision-language checkpoint: tower, projector and how the two meet, from `config.json` of
+ * transformers 4 or 5. A key that would change the result and is not implemented is an error by name.
+ */
+
+import { z } from 'zod';
+import type { Checkpoint } from './checkpoint.js';
+import type { DecoderConfig } from './decoder-config.js';
+import { parseKeys } from './decoder-config.js';
+import type { JsonObject } from './files.js';
+import { invalidCheckpoint, isJsonObject, unsupportedModel } from './files.js';
+import { checkVisionTensors, findVisionPrefixes } from './vision-tensors.js';
+
+export const activations = ['gelu', 'gelu_pytorch_tanh', 'quick_gelu'] as const;
+export type Activation = (typeof activations)[number];
+
+/** Which reference decides about preprocessing, placeholders and the packing of features. */
+export type VisionFamily = 'llava' | 'llava_onevision' | 'idefics3';
+
+/** A ViT encoder over square tiles. */
+export interface TowerConfig {
+  /** CLIP has a class token and a norm before its first layer; the SigLIP kind has neither. */
+  readonly kind: 'clip' | 'siglip';
+  readonly hiddenSize: number;
+  readonly intermediateSize: number;
+  readonly layers: number;
+  readonly heads: number;
+  /** Side of a tile, in pixels. */
+  readonly imageSize: number;
+  /** Side of a patch, in pixels; what a tile has beyond whole patches is not seen. */
+  readonly patchSize: number;
+  readonly activation: Activation;
+  readonly layerNormEps: number;
+  /** What stands before `embeddings.` and `encoder.layers.0`. */
+  readonly tensorPrefix: string;
+}
+
+export type ProjectorConfig =
+  | { readonly kind: 'mlp'; readonly activation: Activation; readonly bias: boolean; readonly tensorPrefix: string }
+  /** Blocks of `factor` × `factor` patches become one row. */
+  | { readonly kind: 'shuffle'; readonly factor: number; readonly tensorPrefix: string };
+
+export interface VisionConfig {
+  readonly family: VisionFamily;
+  readonly tower: TowerConfig;
+  /** Layers that run before the features are taken. */
+  readonly featureLayers: number;
+  /** The last norm of the tower belongs to the features. */
+  readonly finalNorm: boolean;
+  readonly keepsClassToken: boolean;
+  readonly projector: ProjectorConfig;
+  /** Width of the rows that enter the decoder. */
+  readonly outputSize: number;
+  /** The token that stands for a row of an image. */
+  readonly imageTokenId: number;
+  /** Only LLaVA-OneVision: sizes `[height, width]` to tile an image for, and how many tiles keep their detail. */
+  readonly anyResolution: { readonly sizes: readonly (readonly [number, number])[]; readonly maxTiles: number } | undefined;
+}
+
+const size = (max: number) => z.int().min(1).max(max);
+
+const towerSchema = z.looseObject({
+  hidden_size: size(1 << 14),
+  intermediate_size: size(1 << 17),
+  num_hidden_layers: size(256),
+  num_attention_heads: size(256),
+  num_channels: z.literal(3).default(3),
+  image_size: size(4096),
+  patch_size: size(256),
+  hidden_act: z.enum(activations),
+  layer_norm_eps: z.number().gt(0).max(1),
+});
+
+const modelSchema = z.looseObject({
+  image_token_id: z.int().min(0).optional(),
+  image_token_index: z.int().min(0).optional(),
+  vision_feature_layer: z.int().optional(),
+  vision_feature_select_strategy: z.enum(['default', 'full']).optional(),
+  projector_hidden_act: z.enum(activations).default('gelu'),
+  multimodal_projector_bias: z.boolean().default(true),
+  scale_factor: size(16).default(2),
+  image_grid_pinpoints: z.array(z.tuple([size(1 << 15), size(1 << 15)])).max(256).nullish(),
+  vision_aspect_ratio: z.string().regex(/^anyres_max_\d{1,3}$/).default('anyres_max_9'),
+});
+
+type ModelKeys = z.infer<typeof modelSchema>;
+
+const siglip = {
+  hidden_size: 768,
+  intermediate_size: 3072,
+  num_hidden_layers: 12,
+  num_attention_heads: 12,
+  image_size: 224,
+  patch_size: 16,
+  hidden_act: 'gelu_pytorch_tanh',
+  layer_norm_eps: 1e-6,
+};
+const idefics3 = { ...siglip, hidden_size: 1152, num_attention_heads: 16, patch_size: 32 };
+
+/** What a missing key of `vision_config` means, by its `model_type`. */
+const towers: Readonly<Record<string, { kind: TowerConfig['kind']; defaults: JsonObject }>> = {
+  clip_vision_model: {
+    kind: 'clip',
+    defaults: { ...siglip, patch_size: 32, hidden_act: 'quick_gelu', layer_norm_eps: 1e-5 },
+  },
+  siglip_vision_model: { kind: 'siglip', defaults: siglip },
+  idefics3_vision: { kind: 'siglip', defaults: idefics3 },
+  idefics3: { kind: 'siglip', defaults: idefics3 },
+  smolvlm_vision: { kind: 'siglip', defaults: idefics3 },
+};
+
+/** Model types that this engine sees with, and what each of them means where its configuration is silent. */
+const families = {
+  llava: { family: 'llava', tower: 'clip_vision_model', featureLayer: -2, strategy: 'default', imageToken: 32_000 },
+  llava_onevision: {
+    family: 'llava_onevision',
+    tower: 'siglip_vision_model',
+    featureLayer: -1,
+    strategy: 'full',
+    imageToken: 151_646,
+  },
+  idefics3: { family: 'idefics3', tower: 'idefics3_vision', featureLayer: -1, strategy: 'full', imageToken: 128_257 },
+  smolvlm: { family: 'idefics3', tower: 'smolvlm_vision', featureLayer: -1, strategy: 'full', imageToken: 128_257 },
+} as const;
+
+/** The grid of LLaVA-OneVision: 1 to 6 tiles of 384 pixels in either direction. */
+const defaultGrid = Array.from({ length: 36 }, (_, i) => [384 * (1 + Math.floor(i / 6)), 384 * (1 + (i % 6))] as const);
+
+/**
+ * Undefined for a checkpoint that reads text only.
+ * @throws {TrimtabError} invalid_checkpoint or unsupported_model, naming the file and the key or tensor
+ */
+export function readVisionConfig(
+  checkpoint: Checkpoint,
+  { hiddenSize, vocabSize }: Pick<DecoderConfig, 'hiddenSize' | 'vocabSize'>,
+): VisionConfig | undefined {
+  const { config: raw, folder } = checkpoint;
+  const file = `${folder}/config.json`;
+  if (raw.vision_config === undefined || raw.vision_config === null) return undefined;
+  const family = familyOf(file, raw);
+  const keys = parseKeys(file, modelSchema, raw);
+  const prefixes = findVisionPrefixes(checkpoint, family.family);
+  const tower = { ...parseTower(file, raw.vision_config, family.tower), tensorPrefix: prefixes.tower };
+  const strategy = keys.vision_feature_select_strategy ?? family.strategy;
+  const config: VisionConfig = {
+    family: family.family,
+    tower,
+    featureLayers: featureLayers(file, keys.vision_feature_layer ?? family.featureLayer, tower.layers),
+    finalNorm: family.family === 'idefics3',
+    keepsClassToken: keepsClassToken(file, tower.kind, strategy),
+    projector: projector(family.family, keys, prefixes.projector),
+    outputSize: hiddenSize,
+    imageTokenId: keys.image_token_id ?? keys.image_token_index ?? family.imageToken,
+    anyResolution: family.family === 'llava_onevision' ? anyResolution(keys) : undefined,
+  };
+  if (config.imageTokenId >= vocabSize) {
+    throw invalidCheckpoint(file, `image_token_id ${config.imageTokenId} is not below the vocab_size ${vocabSize}`);
+  }
+  refuseUnevenShuffle(file, config);
+  checkVisionTensors(checkpoint, config);
+  return config;
+}
+
+/** Rows that the tower gives for a tile. */
+export function towerTokens({ tower, keepsClassToken }: VisionConfig): number {
+  return patchesPerSide(tower) ** 2 + (tower.kind === 'clip' && keepsClassToken ? 1 : 0);
+}
+
+export function patchesPerSide({ imageSize, patchSize }: Pick<TowerConfig, 'imageSize' | 'patchSize'>): number {
+  return Math.floor(imageSize / patchSize);
+}
+
+function familyOf(file: string, raw: JsonObject): (typeof families)[keyof typeof families] {
+  const family = Object.entries(families).find(([name]) => name === raw.model_type)?.[1];
+  if (family !== undefined) return family;
+  const known = Object.keys(families).join(', ');
+  throw unsupportedModel(file, `model_type ${String(raw.model_type)} with a vision_config, supported are ${known}`);
+}
+
+function parseTower(file: string, raw: unknown, fallback: string): Omit<TowerConfig, 'tensorPrefix'> {
+  if (!isJsonObject(raw)) throw invalidCheckpoint(file, 'vision_config should be an object');
+  const type = String(raw.model_type ?? fallback);
+  const known = towers[type];
+  if (known === undefined) {
+    throw unsupportedModel(file, `vision_config.model_type is ${type}, supported are ${Object.keys(towers).join(', ')}`);
+  }
+  const keys = parseKeys(file, towerSchema, { ...known.defaults, ...raw });
+  if (keys.hidden_size % keys.num_attention_heads !== 0) {
+    throw invalidCheckpoint(
+      file,
+      `vision_config: hidden_size ${keys.hidden_size} is not a multiple of num_attention_heads ${keys.num_attention_heads}`,
+    );
+  }
+  if (keys.patch_size > keys.image_size) {
+    throw invalidCheckpoint(file, `vision_config: patch_size ${keys.patch_size} is over image_size ${keys.image_size}`);
+  }
+  return {
+    kind: known.kind,
+    hiddenSize: keys.hidden_size,
+    intermediateSize: keys.intermediate_size,
+    layers: keys.num_hidden_layers,
+    heads: keys.num_attention_heads,
+    imageSize: keys.image_size,
+    patchSize: keys.patch_size,
+    activation: keys.hidden_act,
+    layerNormEps: keys.layer_norm_eps,
+  };
+}
+
+/** Counts like transformers: 0 is the input of the first layer, −1 the output of the last. */
+function featureLayers(file: string, index: number, layers: number): number {
+  const count = index < 0 ? layers + 1 + index : index;
+  if (count >= 1 && count <= layers) return count;
+  throw invalidCheckpoint(file, `vision_feature_layer ${index} of a tower with ${layers} layers`);
+}
+
+/** `default` drops the first row, which is the class token of CLIP; of SigLIP it would be a patch. */
+function keepsClassToken(file: string, kind: TowerConfig['kind'], strategy: 'default' | 'full'): boolean {
+  if (kind === 'clip' || strategy === 'full') return strategy === 'full';
+  throw unsupportedModel(file, 'vision_feature_select_strategy default is not supported with a SigLIP tower');
+}
+
+function projector(family: VisionFamily, keys: ModelKeys, tensorPrefix: string): ProjectorConfig {
+  if (family === 'idefics3') return { kind: 'shuffle', factor: keys.scale_factor, tensorPrefix };
+  const { projector_hidden_act: activation, multimodal_projector_bias: bias } = keys;
+  return { kind: 'mlp', activation, bias, tensorPrefix };
+}
+
+function anyResolution(keys: ModelKeys): VisionConfig['anyResolution'] {
+  const maxTiles = Number(keys.vision_aspect_ratio.slice('anyres_max_'.length));
+  return { sizes: keys.image_grid_pinpoints ?? defaultGrid, maxTiles };
+}
+
+function refuseUnevenShuffle(file: string, { projector, tower }: VisionConfig): void {
+  if (projector.kind !== 'shuffle' || patchesPerSide(tower) % projector.factor === 0) return;
+  const side = patchesPerSide(tower);
+  throw invalidCheckpoint(file, `scale_factor ${projector.factor} does not divide the ${side} patches of a side`);
+}

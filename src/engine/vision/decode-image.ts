@@ -1,0 +1,124 @@
+/**
+ * Bytes from strangers to a picture, on the threads of libuv. Only formats that people send to models are looked
+ * at, sizes are known before memory is spent, and colours come out as Pillow's `convert("RGB")` gives them, which
+ * is what models saw in training: profiles and transparency ignored, orientation applied.
+ */
+
+import sharp from 'sharp';
+import type { Metadata, SharpOptions } from 'sharp';
+import { TrimtabError } from '../../core/errors.js';
+import type { Picture, Size } from './picture.js';
+
+export interface ImageLimits {
+  readonly maxBytes: number;
+  readonly maxPixels: number;
+}
+
+/** How files begin; WebP has a size between its two marks. */
+const signatures = {
+  PNG: /^\x89PNG\r\n\x1a\n/,
+  JPEG: /^\xff\xd8\xff/,
+  WebP: /^RIFF[^]{4}WEBP/,
+  GIF: /^GIF8[79]a/,
+} as const;
+const signatureBytes = 16;
+const formats = Object.keys(signatures).join(', ');
+
+sharp.cache(false);
+sharp.concurrency(1);
+
+/** @throws {TrimtabError} invalid_image, naming `param` */
+export function invalidImage(param: string, problem: string, cause?: unknown): TrimtabError {
+  return new TrimtabError('invalid_image', `${param}: ${problem}`, { param, cause });
+}
+
+/**
+ * Size of the image as it will be decoded, from its header.
+ * @throws {TrimtabError} invalid_image for what cannot be decoded or is over the limits
+ */
+export async function measureImage(bytes: Uint8Array, limits: ImageLimits, param: string): Promise<Size> {
+  refuseForeign(bytes, limits, param);
+  const { width, height, autoOrient, pages = 1 } = await readMetadata(bytes, param);
+  if (pages > 1) throw invalidImage(param, `animated, with ${pages} frames; send the frames as images of their own`);
+  if (width * height > limits.maxPixels) {
+    throw invalidImage(param, `${width} × ${height} pixels, the limit is ${limits.maxPixels} in all`);
+  }
+  return { width: autoOrient.width, height: autoOrient.height };
+}
+
+/**
+ * To be called after `measureImage`.
+ * @throws {TrimtabError} invalid_image for a damaged or truncated file
+ */
+export async function decodeImage(bytes: Uint8Array, { maxPixels }: ImageLimits, param: string): Promise<Picture> {
+  const metadata = await readMetadata(bytes, param);
+  try {
+    if (metadata.space === 'cmyk') return fromCmyk(await rawPixels(bytes, maxPixels, 'cmyk'));
+    if (metadata.space === 'grey16' && !metadata.hasAlpha) return fromGrey16(await rawPixels(bytes, maxPixels, 'grey16'));
+    return await rawPixels(bytes, maxPixels, 'srgb');
+  } catch (cause) {
+    throw invalidImage(param, `cannot be decoded, it may be damaged or cut off (${reason(cause)})`, cause);
+  }
+}
+
+function refuseForeign(bytes: Uint8Array, { maxBytes }: ImageLimits, param: string): void {
+  if (bytes.length > maxBytes) throw invalidImage(param, `${bytes.length} bytes, the limit is ${maxBytes}`);
+  const start = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(signatureBytes, bytes.length)).toString('latin1');
+  if (Object.values(signatures).some((signature) => signature.test(start))) return;
+  throw invalidImage(param, `not an image in a format that is read here (${formats})`);
+}
+
+/** When measuring, the size is compared by hand, so that the error says what it is. */
+function readOptions(limitInputPixels: number | false): SharpOptions {
+  return { ignoreIcc: true, failOn: 'error', limitInputPixels };
+}
+
+const channelsOf = { srgb: 3, cmyk: 4, grey16: 1 } as const;
+
+async function readMetadata(bytes: Uint8Array, param: string): Promise<Metadata> {
+  try {
+    return await sharp(bytes, readOptions(false)).metadata();
+  } catch (cause) {
+    throw invalidImage(param, `the header of the image cannot be read (${reason(cause)})`, cause);
+  }
+}
+
+async function rawPixels(bytes: Uint8Array, maxPixels: number, space: keyof typeof channelsOf): Promise<Picture> {
+  const upright = sharp(bytes, readOptions(maxPixels)).autoOrient();
+  const inSpace = space === 'cmyk' ? upright.pipelineColourspace('cmyk') : upright;
+  const depth = space === 'grey16' ? 'ushort' : 'uchar';
+  const pixels = inSpace.toColourspace(space).removeAlpha().raw({ depth });
+  const { data, info } = await pixels.toBuffer({ resolveWithObject: true });
+  if (info.channels !== channelsOf[space]) throw new Error(`${info.channels} channels of ${space}`);
+  return { width: info.width, height: info.height, data };
+}
+
+/** Without a profile, as Pillow converts: ink subtracted from what black leaves. */
+function fromCmyk({ width, height, data }: Picture): Picture {
+  const rgb = new Uint8Array(width * height * 3);
+  for (let pixel = 0, to = 0; to < rgb.length; pixel += 4) {
+    const light = 255 - data[pixel + 3]!;
+    for (let channel = 0; channel < 3; channel++) {
+      rgb[to++] = Math.max(0, light - multiplied255(data[pixel + channel]!, light));
+    }
+  }
+  return { width, height, data: rgb };
+}
+
+/** a · b / 255, rounded. */
+function multiplied255(a: number, b: number): number {
+  const product = a * b + 128;
+  return ((product >> 8) + product) >> 8;
+}
+
+/** Pillow clips 16 bits of grey at 255, so the reference sees nearly all of such an image as white. So do we. */
+function fromGrey16({ width, height, data }: Picture): Picture {
+  const values = new Uint16Array(data.buffer, data.byteOffset, width * height);
+  const rgb = new Uint8Array(width * height * 3);
+  for (let i = 0; i < values.length; i++) rgb.fill(Math.min(255, values[i]!), 3 * i, 3 * i + 3);
+  return { width, height, data: rgb };
+}
+
+function reason(cause: unknown): string {
+  return cause instanceof Error ? cause.message.split('\n')[0]! : String(cause);
+}

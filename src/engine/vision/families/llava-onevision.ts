@@ -1,0 +1,154 @@
+/**
+ * LLaVA-OneVision: a whole view and, for an image that stands alone, tiles of a resolution that suits its shape
+ * (arXiv 2408.03326, section 3.2). The rows of the tiles are put back into one grid, what was padding is taken
+ * off, too large grids are scaled down, and a learned row ends each line.
+ */
+
+import type { VisionConfig } from '../../checkpoint/vision-config.js';
+import { patchesPerSide } from '../../checkpoint/vision-config.js';
+import type { Picture, Size } from '../picture.js';
+import { crop, padToSquare } from '../picture.js';
+import type { PreprocessorConfig } from '../preprocessor-config.js';
+import { resample } from '../resample.js';
+import type { FeatureGrid } from './feature-grid.js';
+import { cutGrid, joinTiles, scaleGrid, withNewlines } from './feature-grid.js';
+import type { ImageFamily, ImagePlan, View } from './image-family.js';
+
+/** Below this factor a grid that is over its budget stays as it is. */
+const leastReduction = 1.1;
+
+interface Grid extends Size {
+  /** First line and column that are no padding. */
+  readonly top: number;
+  readonly left: number;
+  readonly scaled: Size | undefined;
+}
+
+export class LlavaOneVision implements ImageFamily {
+  readonly mergesBefore = false;
+  readonly #preprocessor: PreprocessorConfig;
+  readonly #imageToken: string;
+  readonly #newline: Float32Array;
+  readonly #side: number;
+  readonly #patches: number;
+  readonly #sizes: readonly Size[];
+  readonly #maxTiles: number;
+
+  constructor(vision: VisionConfig, preprocessor: PreprocessorConfig, imageToken: string, newline: Float32Array) {
+    this.#preprocessor = preprocessor;
+    this.#imageToken = imageToken;
+    this.#newline = newline;
+    this.#side = vision.tower.imageSize;
+    this.#patches = patchesPerSide(vision.tower);
+    this.#sizes = vision.anyResolution!.sizes.map(([height, width]) => ({ width, height }));
+    this.#maxTiles = vision.anyResolution!.maxTiles;
+  }
+
+  plan(size: Size, { detail, alone }: View): ImagePlan {
+    if (!alone || detail === 'low') {
+      const key = alone ? 'whole' : 'square';
+      return { size, groups: 1, grid: { rows: 0, columns: 0 }, key };
+    }
+    const target = bestResolution(size, this.#sizes);
+    const grid = { rows: target.height / this.#side, columns: target.width / this.#side };
+    return { size, groups: 1 + grid.rows * grid.columns, grid, key: 'tiled' };
+  }
+
+  *tiles(picture: Picture, { grid, key }: ImagePlan): Iterable<Picture> {
+    const { filter, meanColor } = this.#preprocessor;
+    const side = { width: this.#side, height: this.#side };
+    yield resample(key === 'square' ? padToSquare(picture, meanColor) : picture, side, filter);
+    if (grid.rows === 0) return;
+    const target = { width: grid.columns * this.#side, height: grid.rows * this.#side };
+    const fitted = resample(picture, fitInside(picture, target), filter);
+    const [left, top] = [
+      Math.floor((target.width - fitted.width) / 2),
+      Math.floor((target.height - fitted.height) / 2),
+    ];
+    for (let y = 0; y < target.height; y += this.#side) {
+      for (let x = 0; x < target.width; x += this.#side) {
+        yield crop(fitted, { x: x - left, y: y - top, ...side });
+      }
+    }
+  }
+
+  placeholder(plan: ImagePlan, tokens: number): string {
+    return this.#imageToken.repeat(this.#rows(plan, tokens));
+  }
+
+  /** Merged groups have no grid any more: they follow each other, with one newline behind the last. */
+  pack(rows: Float32Array, plan: ImagePlan, tokens: number): Float32Array {
+    const width = this.#newline.length;
+    const isMerged = tokens !== this.#patches ** 2;
+    if (plan.grid.rows === 0 || isMerged) return joined([rows, this.#newline]);
+    const whole = rows.subarray(0, tokens * width);
+    const tiles = joinTiles(rows.subarray(tokens * width), plan.grid, this.#patches, width);
+    return joined([whole, withNewlines(this.#fit(tiles, this.#grid(plan)), this.#newline)]);
+  }
+
+  #fit(tiles: FeatureGrid, grid: Grid): FeatureGrid {
+    const bare = cutGrid(tiles, { x: grid.left, y: grid.top, width: grid.width, height: grid.height });
+    return grid.scaled === undefined ? bare : scaleGrid(bare, grid.scaled);
+  }
+
+  #rows(plan: ImagePlan, tokens: number): number {
+    if (plan.grid.rows === 0 || tokens !== this.#patches ** 2) return plan.groups * tokens + 1;
+    const { width, height, scaled } = this.#grid(plan);
+    const size = scaled ?? { width, height };
+    return tokens + size.height * (size.width + 1);
+  }
+
+  /** The patches of all tiles without the padding around the image, as the reference rounds it. */
+  #grid({ size, grid }: ImagePlan): Grid {
+    const [columns, rows] = [grid.columns * this.#patches, grid.rows * this.#patches];
+    const isWide = size.width / size.height > columns / rows;
+    const height = isWide ? truncated(size.height * (columns / size.width)) : rows;
+    const width = isWide ? columns : truncated(size.width * (rows / size.height));
+    const [top, left] = [Math.floor((rows - height) / 2), Math.floor((columns - width) / 2)];
+    const bare = { top, left, width: columns - 2 * left, height: rows - 2 * top };
+    return { ...bare, scaled: this.#scaled(bare) };
+  }
+
+  #scaled({ width, height }: Size): Size | undefined {
+    const ratio = Math.sqrt((height * width) / (this.#maxTiles * this.#patches ** 2));
+    if (ratio <= leastReduction) return undefined;
+    return { width: Math.floor(width / ratio), height: Math.floor(height / ratio) };
+  }
+}
+
+/** Python's `int(round(value, 7))`. */
+function truncated(value: number): number {
+  return Math.trunc(Math.round(value * 1e7) / 1e7);
+}
+
+/** The size that keeps most of the image's pixels and, of those, wastes fewest; the first of equals. */
+export function bestResolution({ width, height }: Size, sizes: readonly Size[]): Size {
+  let best = sizes[0]!;
+  let [mostKept, leastWasted] = [0, Number.POSITIVE_INFINITY];
+  for (const size of sizes) {
+    const scale = Math.min(size.width / width, size.height / height);
+    const scaled = Math.trunc(width * scale) * Math.trunc(height * scale);
+    const kept = Math.min(scaled, width * height);
+    const wasted = size.width * size.height - kept;
+    if (kept > mostKept || (kept === mostKept && wasted < leastWasted)) {
+      [best, mostKept, leastWasted] = [size, kept, wasted];
+    }
+  }
+  return best;
+}
+
+function fitInside({ width, height }: Size, target: Size): Size {
+  const [across, down] = [target.width / width, target.height / height];
+  if (across < down) return { width: target.width, height: Math.min(Math.ceil(height * across), target.height) };
+  return { width: Math.min(Math.ceil(width * down), target.width), height: target.height };
+}
+
+function joined(parts: readonly Float32Array[]): Float32Array {
+  const all = new Float32Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    all.set(part, at);
+    at += part.length;
+  }
+  return all;
+}

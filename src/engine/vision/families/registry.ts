@@ -1,0 +1,63 @@
+/** From the family of a checkpoint to what prepares its images, checked against the tower they are prepared for. */
+
+import type { Checkpoint } from '../../checkpoint/checkpoint.js';
+import { invalidCheckpoint, unsupportedModel } from '../../checkpoint/files.js';
+import type { VisionConfig } from '../../checkpoint/vision-config.js';
+import { newlineName } from '../../checkpoint/vision-tensors.js';
+import type { PreprocessorConfig } from '../preprocessor-config.js';
+import { Idefics3 } from './idefics3.js';
+import type { ImageFamily } from './image-family.js';
+import { Llava } from './llava.js';
+import { LlavaOneVision } from './llava-onevision.js';
+
+/** @throws {TrimtabError} invalid_checkpoint or unsupported_model when tiles would not fit the tower */
+export function imageFamily(
+  vision: VisionConfig,
+  preprocessor: PreprocessorConfig,
+  checkpoint: Checkpoint,
+  imageToken: string,
+): ImageFamily {
+  switch (vision.family) {
+    case 'llava':
+      requireSide(preprocessor, vision, tileSize(preprocessor));
+      return new Llava(preprocessor, imageToken);
+    case 'llava_onevision': {
+      requireSide(preprocessor, vision, tileSize(preprocessor));
+      requireWholeTiles(preprocessor, vision);
+      const newline = checkpoint.read(checkpoint.tensor(newlineName(checkpoint)));
+      return new LlavaOneVision(vision, preprocessor, imageToken, newline);
+    }
+    case 'idefics3': {
+      const side = preprocessor.tileSide ?? vision.tower.imageSize;
+      requireSide(preprocessor, vision, { width: side, height: side });
+      return new Idefics3(preprocessor, imageToken, side);
+    }
+  }
+}
+
+interface TileSize {
+  readonly width: number;
+  readonly height: number;
+}
+
+function tileSize({ file, centerCrop, resize }: PreprocessorConfig): TileSize {
+  if (centerCrop !== undefined && resize !== undefined) {
+    const shortest = resize.kind === 'exact' ? Math.min(resize.width, resize.height) : resize.side;
+    if (Math.max(centerCrop.width, centerCrop.height) <= shortest) return centerCrop;
+    throw unsupportedModel(file, 'crop_size is larger than size');
+  }
+  if (centerCrop === undefined && resize?.kind === 'exact') return resize;
+  throw unsupportedModel(file, 'images of a fixed size are needed: size with height and width, or do_center_crop');
+}
+
+function requireSide({ file }: PreprocessorConfig, { tower }: VisionConfig, tile: TileSize): void {
+  if (tile.width === tower.imageSize && tile.height === tower.imageSize) return;
+  const expected = `vision_config.image_size is ${tower.imageSize}`;
+  throw invalidCheckpoint(file, `makes tiles of ${tile.width} × ${tile.height} pixels, but ${expected}`);
+}
+
+function requireWholeTiles({ file }: PreprocessorConfig, { anyResolution, tower }: VisionConfig): void {
+  const odd = anyResolution!.sizes.find((size) => size.some((side) => side % tower.imageSize !== 0));
+  if (odd === undefined && anyResolution!.sizes.length > 0) return;
+  throw invalidCheckpoint(file, `image_grid_pinpoints should be multiples of ${tower.imageSize}, found ${odd ?? 'none'}`);
+}

@@ -1,0 +1,189 @@
+/**
+ * The eyes of one model: images of a request in, rows for the decoder out. Everything that was computed for an
+ * image is kept under the hash of its bytes, so that the next turn of a conversation, which brings the image
+ * again, costs nothing.
+ *
+ *   bytes ── header ── plan, text of the prompt
+ *   bytes ── decode ── tiles ── tower ── (merge) ── projector ── (merge) ── pack ── rows
+ */
+
+import { createHash } from 'node:crypto';
+import { LRUCache } from 'lru-cache';
+import type { ImagePart } from '../../core/messages.js';
+import { TrimtabError } from '../../core/errors.js';
+import type { Checkpoint } from '../checkpoint/checkpoint.js';
+import type { VisionConfig } from '../checkpoint/vision-config.js';
+import type { CompiledEyes } from '../compiler/compiled-eyes.js';
+import { projectedTokens } from '../models/vision-projector.js';
+import type { ImageLimits } from './decode-image.js';
+import { decodeImage, measureImage } from './decode-image.js';
+import { VisionEncoder } from './encoder.js';
+import type { ImageFamily, ImagePlan } from './families/image-family.js';
+import { imageFamily } from './families/registry.js';
+import { patchRows } from './patches.js';
+import type { Picture, Size } from './picture.js';
+import type { PreprocessorConfig } from './preprocessor-config.js';
+import { readPreprocessorConfig } from './preprocessor-config.js';
+import type { VisualPolicy } from './reduce-visual-tokens.js';
+import { reducedTokens, reduceVisualTokens } from './reduce-visual-tokens.js';
+import type { VisualFeatures } from './visual-features.js';
+
+export interface VisionLimits extends ImageLimits {
+  readonly maxImages: number;
+  /** For decoded images and what the encoder gave; 0 keeps nothing. */
+  readonly cacheBytes: number;
+}
+
+/** An image of a request, measured but not yet decoded. */
+export interface PlannedImage {
+  readonly part: ImagePart;
+  /** SHA-256 of the bytes. */
+  readonly hash: string;
+  readonly plan: ImagePlan;
+  /** What stands for the image in the prompt. */
+  readonly placeholder: string;
+  /** Rows of the tower's views before any merging. */
+  readonly visualTokens: number;
+}
+
+/** The rows of an image, one for each image token of its placeholder. */
+export interface SeenImage {
+  /** Equal for equal rows: image, view and policy. */
+  readonly key: string;
+  /** `[tokens, width of the decoder]` */
+  readonly rows: Float32Array;
+  readonly isCached: boolean;
+}
+
+type Kept = Picture | Size | VisualFeatures | Float32Array;
+
+export class Vision {
+  readonly imageTokenId: number;
+  readonly imageToken: string;
+  readonly #config: VisionConfig;
+  readonly #preprocessor: PreprocessorConfig;
+  readonly #family: ImageFamily;
+  readonly #encoder: VisionEncoder;
+  readonly #limits: VisionLimits;
+  readonly #kept: LRUCache<string, Kept> | undefined;
+  /** Images are looked at one after another, so that memory holds one that is decoded. */
+  #turn: Promise<unknown> = Promise.resolve();
+
+  private constructor(
+    config: VisionConfig,
+    preprocessor: PreprocessorConfig,
+    family: ImageFamily,
+    encoder: VisionEncoder,
+    imageToken: string,
+    limits: VisionLimits,
+  ) {
+    this.imageTokenId = config.imageTokenId;
+    this.imageToken = imageToken;
+    this.#config = config;
+    this.#preprocessor = preprocessor;
+    this.#family = family;
+    this.#encoder = encoder;
+    this.#limits = limits;
+    if (limits.cacheBytes > 0) {
+      this.#kept = new LRUCache({ maxSize: limits.cacheBytes, sizeCalculation: bytesOf });
+    }
+  }
+
+  /** @throws {TrimtabError} invalid_checkpoint or unsupported_model for a preprocessor that does not fit */
+  static async load(
+    eyes: CompiledEyes,
+    checkpoint: Checkpoint,
+    imageToken: string,
+    limits: VisionLimits,
+    threads: number,
+  ): Promise<Vision> {
+    const preprocessor = readPreprocessorConfig(checkpoint.folder);
+    const family = imageFamily(eyes.config, preprocessor, checkpoint, imageToken);
+    const encoder = await VisionEncoder.load(eyes, threads);
+    return new Vision(eyes.config, preprocessor, family, encoder, imageToken, limits);
+  }
+
+  /** Width of a row, which is that of the decoder. */
+  get width(): number {
+    return this.#config.outputSize;
+  }
+
+  get cachedBytes(): number {
+    return this.#kept?.calculatedSize ?? 0;
+  }
+
+  /**
+   * How the images will stand in the prompt. Reads headers only.
+   * @throws {TrimtabError} invalid_image or invalid_request, naming the part
+   */
+  async plan(parts: readonly ImagePart[], policy: VisualPolicy): Promise<PlannedImage[]> {
+    const { maxImages } = this.#limits;
+    if (parts.length > maxImages) {
+      const problem = `${parts.length} images in one request, the limit is ${maxImages}`;
+      throw new TrimtabError('invalid_request', `messages: ${problem}`, { param: 'messages' });
+    }
+    const planned: PlannedImage[] = [];
+    for (const part of parts) planned.push(await this.#plan(part, parts.length === 1, policy));
+    return planned;
+  }
+
+  /** @throws {TrimtabError} invalid_image for an image whose header was good and whose body is not */
+  async look(image: PlannedImage, policy: VisualPolicy): Promise<SeenImage> {
+    const key = `${image.hash}:${image.plan.key}:${policy.key}`;
+    const result = this.#turn.then(() => this.#look(image, policy, key));
+    this.#turn = result.catch(() => {});
+    return result;
+  }
+
+  async close(): Promise<void> {
+    await this.#turn;
+    await this.#encoder.close();
+  }
+
+  async #plan(part: ImagePart, alone: boolean, policy: VisualPolicy): Promise<PlannedImage> {
+    const hash = createHash('sha256').update(part.bytes).digest('hex');
+    const size = await this.#remember(`size:${hash}`, () => measureImage(part.bytes, this.#limits, part.param));
+    const plan = this.#family.plan(size, { detail: part.detail, alone });
+    const dense = projectedTokens(this.#config);
+    const placeholder = this.#family.placeholder(plan, reducedTokens(dense, policy));
+    return { part, hash, plan, placeholder, visualTokens: plan.groups * dense };
+  }
+
+  async #look(image: PlannedImage, policy: VisualPolicy, key: string): Promise<SeenImage> {
+    const isCached = this.#kept?.has(`rows:${key}`) ?? false;
+    const rows = await this.#remember(`rows:${key}`, async () => {
+      const features = await this.#remember(`features:${image.hash}:${image.plan.key}`, () => this.#encode(image));
+      const reduced = reduceVisualTokens(features, policy);
+      const { features: packed, tokensPerGroup } = this.#family.mergesBefore
+        ? await this.#encoder.project(reduced)
+        : reduced;
+      return this.#family.pack(packed, image.plan, tokensPerGroup);
+    });
+    return { key, rows, isCached };
+  }
+
+  async #encode({ part, hash, plan }: PlannedImage): Promise<VisualFeatures> {
+    const picture = await this.#remember(`picture:${hash}`, () => decodeImage(part.bytes, this.#limits, part.param));
+    const tiles = this.#family.tiles(picture, plan)[Symbol.iterator]();
+    const patchesOf = () => {
+      const tile: Picture = tiles.next().value;
+      return patchRows(tile, this.#config.tower, this.#preprocessor.levels);
+    };
+    const features = await this.#encoder.encode(plan.groups, patchesOf);
+    return this.#family.mergesBefore ? features : this.#encoder.project(features);
+  }
+
+  async #remember<T extends Kept>(key: string, compute: () => Promise<T>): Promise<T> {
+    const known = this.#kept?.get(key);
+    if (known !== undefined) return known as T;
+    const value = await compute();
+    this.#kept?.set(key, value);
+    return value;
+  }
+}
+
+function bytesOf(value: Kept): number {
+  if (value instanceof Float32Array) return value.byteLength;
+  if ('features' in value) return value.features.byteLength + (value.metric?.byteLength ?? 0);
+  return 'data' in value ? value.data.byteLength : 64;
+}

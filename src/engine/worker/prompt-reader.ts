@@ -1,0 +1,82 @@
+/** From the prompt of a request to token ids and, where it has images, to the rows that stand behind some of them. */
+
+import { TrimtabError } from '../../core/errors.js';
+import type { ImagePart, Prompt } from '../../core/messages.js';
+import type { GenerationPrompt } from '../sequence/generation.js';
+import { imageSpans } from '../sequence/image-span.js';
+import type { EncodedPrompt, Tokenizer } from '../tokenizer/tokenizer.js';
+import { keepAll } from '../vision/reduce-visual-tokens.js';
+import type { PlannedImage, SeenImage, Vision } from '../vision/vision.js';
+
+export interface ReadOptions {
+  readonly maxTokens: number;
+  /** Sees the ids before any image is decoded, and throws for what cannot run. */
+  check(ids: readonly number[]): void;
+  /** Asked between images; the rest is left out when nobody waits any more. */
+  isCancelled(): boolean;
+}
+
+export class PromptReader {
+  readonly #tokenizer: Tokenizer;
+  readonly #vision: Vision | undefined;
+
+  constructor(tokenizer: Tokenizer, vision: Vision | undefined) {
+    this.#tokenizer = tokenizer;
+    this.#vision = vision;
+  }
+
+  /** A prompt without images. */
+  read(prompt: Prompt, maxTokens: number): EncodedPrompt {
+    return this.#tokenizer.encodePrompt(prompt, maxTokens);
+  }
+
+  /** The ids of a prompt with images, which are only measured. */
+  async measure(prompt: Prompt, maxTokens: number): Promise<EncodedPrompt> {
+    const { encoded } = await this.#plan(prompt, maxTokens);
+    return encoded;
+  }
+
+  /** A prompt with images, or undefined if it was cancelled meanwhile. */
+  async see(prompt: Prompt, options: ReadOptions): Promise<GenerationPrompt | undefined> {
+    const startedAt = performance.now();
+    const { vision, planned, encoded } = await this.#plan(prompt, options.maxTokens);
+    options.check(encoded.ids);
+    const seen: SeenImage[] = [];
+    for (const image of planned) {
+      if (options.isCancelled()) return undefined;
+      seen.push(await vision.look(image, keepAll));
+    }
+    const images = imageSpans(encoded.ids, vision.imageTokenId, seen, vision.width);
+    const usage = {
+      count: seen.length,
+      cached: seen.filter(({ isCached }) => isCached).length,
+      tokensIn: planned.reduce((sum, { visualTokens }) => sum + visualTokens, 0),
+      tokens: images.reduce((sum, { length }) => sum + length, 0),
+      encodeMs: performance.now() - startedAt,
+    };
+    return { ...encoded, images, imageUsage: usage };
+  }
+
+  async #plan(
+    prompt: Prompt,
+    maxTokens: number,
+  ): Promise<{ vision: Vision; planned: readonly PlannedImage[]; encoded: EncodedPrompt }> {
+    const parts = imageParts(prompt);
+    const vision = this.#vision ?? refuseImages(parts[0]!);
+    const planned = await vision.plan(parts, keepAll);
+    const texts = planned.map(({ placeholder }) => placeholder);
+    const encoded = this.#tokenizer.encodePrompt(prompt, maxTokens, { token: vision.imageToken, texts });
+    return { vision, planned, encoded };
+  }
+}
+
+export function imageParts(prompt: Prompt): ImagePart[] {
+  if (prompt.kind !== 'chat') return [];
+  return prompt.messages.flatMap(({ content }) =>
+    content === null || typeof content === 'string' ? [] : content.filter((part) => part.type === 'image'),
+  );
+}
+
+function refuseImages({ param }: ImagePart): never {
+  throw new TrimtabError('unsupported_parameter', `${param}: this model reads text only.`, { param });
+}
