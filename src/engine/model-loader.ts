@@ -27,7 +27,10 @@ export const loadModel: LoadModel = async (options): Promise<LoadedModel> => {
   };
 };
 
-function modelInfo({ config, precision, key }: CompiledModel, eyes: CompiledEyes | undefined): LoadedModel['info'] {
+function modelInfo(
+  { config, precision, key }: CompiledModel,
+  eyes: CompiledEyes | undefined,
+): LoadedModel['info'] {
   return {
     architecture: config.family,
     weights: precision.weights,

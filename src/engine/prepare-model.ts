@@ -39,7 +39,11 @@ export function prepareModel({ folder, weights, cacheDir, onProgress }: PrepareO
     const config = readDecoderConfig(checkpoint);
     const precision = choosePrecision(checkpoint, config, weights);
     const vision = readVisionConfig(checkpoint, config);
-    const options = { ...precision, cacheFolder: cacheDir, ...(onProgress === undefined ? {} : { onProgress }) };
+    const options = {
+      ...precision,
+      cacheFolder: cacheDir,
+      ...(onProgress === undefined ? {} : { onProgress }),
+    };
     const compiled = compileModel(checkpoint, config, options);
     const eyes = vision === undefined ? undefined : compileEyes(checkpoint, vision, options);
     return { compiled, eyes, checkpoint };

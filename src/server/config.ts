@@ -26,10 +26,20 @@ export const serverConfigSchema = z
       .strictObject({
         /** Hosts to fetch from: `example.com`, `*.example.com`, `example.com:8443` or `*`. None: never fetch. */
         hosts: z
-          .array(z.string().regex(/^(\*|(\*\.)?[a-z0-9]([a-z0-9.-]*[a-z0-9])?)(:\d{1,5})?$/, 'expected a host name in lower case'))
+          .array(
+            z
+              .string()
+              .regex(
+                /^(\*|(\*\.)?[a-z0-9]([a-z0-9.-]*[a-z0-9])?)(:\d{1,5})?$/,
+                'expected a host name in lower case',
+              ),
+          )
           .max(1024)
           .default([]),
-        maxBytes: z.int().min(1024).default(20 * 1024 * 1024),
+        maxBytes: z
+          .int()
+          .min(1024)
+          .default(20 * 1024 * 1024),
         /** Longest time for one image, redirects included. */
         timeoutMs: z.int().min(1).max(600_000).default(10_000),
       })

@@ -75,8 +75,11 @@ function endedEarly(signal: AbortSignal): TrimtabError {
   return new TrimtabError('engine_failure', 'The engine ended the generation before it was complete.');
 }
 
+/** What is told besides the counts belongs to chats, which have one prompt. */
 export function addUsage(a: Usage, b: Usage): Usage {
   return {
+    ...a,
+    ...b,
     promptTokens: a.promptTokens + b.promptTokens,
     cachedTokens: a.cachedTokens + b.cachedTokens,
     completionTokens: a.completionTokens + b.completionTokens,

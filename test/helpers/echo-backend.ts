@@ -272,7 +272,9 @@ class Choice {
 function textOf(content: ChatMessage['content']): string {
   if (content === null || typeof content === 'string') return content ?? '';
   return content
-    .map((part) => (part.type === 'text' ? part.text : part.type === 'image' ? `<${part.bytes.length}>` : '<?>'))
+    .map((part) =>
+      part.type === 'text' ? part.text : part.type === 'image' ? `<${part.bytes.length}>` : '<?>',
+    )
     .join('');
 }
 

@@ -25,7 +25,10 @@ interface FixturePart {
 
 export interface VisionCase {
   readonly name: string;
-  readonly messages: readonly { readonly role: ChatMessage['role']; readonly content: readonly FixturePart[] }[];
+  readonly messages: readonly {
+    readonly role: ChatMessage['role'];
+    readonly content: readonly FixturePart[];
+  }[];
   readonly ids: readonly number[];
   readonly greedy: readonly number[];
 }

@@ -13,7 +13,9 @@ import {
 } from '../helpers/vision-fixture.js';
 
 function tokensOf(events: readonly GenerateEvent[]): number[] {
-  return events.flatMap((event) => (event.type === 'delta' ? (event.logprobs ?? []).map(({ id }) => id) : []));
+  return events.flatMap((event) =>
+    event.type === 'delta' ? (event.logprobs ?? []).map(({ id }) => id) : [],
+  );
 }
 
 describe.each(visionFixtureNames)('%s', (name) => {

@@ -36,7 +36,12 @@ export interface TowerConfig {
 }
 
 export type ProjectorConfig =
-  | { readonly kind: 'mlp'; readonly activation: Activation; readonly bias: boolean; readonly tensorPrefix: string }
+  | {
+      readonly kind: 'mlp';
+      readonly activation: Activation;
+      readonly bias: boolean;
+      readonly tensorPrefix: string;
+    }
   /** Blocks of `factor` × `factor` patches become one row. */
   | { readonly kind: 'shuffle'; readonly factor: number; readonly tensorPrefix: string };
 
@@ -54,7 +59,9 @@ export interface VisionConfig {
   /** The token that stands for a row of an image. */
   readonly imageTokenId: number;
   /** Only LLaVA-OneVision: sizes `[height, width]` to tile an image for, and how many tiles keep their detail. */
-  readonly anyResolution: { readonly sizes: readonly (readonly [number, number])[]; readonly maxTiles: number } | undefined;
+  readonly anyResolution:
+    | { readonly sizes: readonly (readonly [number, number])[]; readonly maxTiles: number }
+    | undefined;
 }
 
 const size = (max: number) => z.int().min(1).max(max);
@@ -79,8 +86,14 @@ const modelSchema = z.looseObject({
   projector_hidden_act: z.enum(activations).default('gelu'),
   multimodal_projector_bias: z.boolean().default(true),
   scale_factor: size(16).default(2),
-  image_grid_pinpoints: z.array(z.tuple([size(1 << 15), size(1 << 15)])).max(256).nullish(),
-  vision_aspect_ratio: z.string().regex(/^anyres_max_\d{1,3}$/).default('anyres_max_9'),
+  image_grid_pinpoints: z
+    .array(z.tuple([size(1 << 15), size(1 << 15)]))
+    .max(256)
+    .nullish(),
+  vision_aspect_ratio: z
+    .string()
+    .regex(/^anyres_max_\d{1,3}$/)
+    .default('anyres_max_9'),
 });
 
 type ModelKeys = z.infer<typeof modelSchema>;
@@ -111,7 +124,13 @@ const towers: Readonly<Record<string, { kind: TowerConfig['kind']; defaults: Jso
 
 /** Model types that this engine sees with, and what each of them means where its configuration is silent. */
 const families = {
-  llava: { family: 'llava', tower: 'clip_vision_model', featureLayer: -2, strategy: 'default', imageToken: 32_000 },
+  llava: {
+    family: 'llava',
+    tower: 'clip_vision_model',
+    featureLayer: -2,
+    strategy: 'default',
+    imageToken: 32_000,
+  },
   llava_onevision: {
     family: 'llava_onevision',
     tower: 'siglip_vision_model',
@@ -119,12 +138,27 @@ const families = {
     strategy: 'full',
     imageToken: 151_646,
   },
-  idefics3: { family: 'idefics3', tower: 'idefics3_vision', featureLayer: -1, strategy: 'full', imageToken: 128_257 },
-  smolvlm: { family: 'idefics3', tower: 'smolvlm_vision', featureLayer: -1, strategy: 'full', imageToken: 128_257 },
+  idefics3: {
+    family: 'idefics3',
+    tower: 'idefics3_vision',
+    featureLayer: -1,
+    strategy: 'full',
+    imageToken: 128_257,
+  },
+  smolvlm: {
+    family: 'idefics3',
+    tower: 'smolvlm_vision',
+    featureLayer: -1,
+    strategy: 'full',
+    imageToken: 128_257,
+  },
 } as const;
 
 /** The grid of LLaVA-OneVision: 1 to 6 tiles of 384 pixels in either direction. */
-const defaultGrid = Array.from({ length: 36 }, (_, i) => [384 * (1 + Math.floor(i / 6)), 384 * (1 + (i % 6))] as const);
+const defaultGrid = Array.from(
+  { length: 36 },
+  (_, i) => [384 * (1 + Math.floor(i / 6)), 384 * (1 + (i % 6))] as const,
+);
 
 /**
  * Undefined for a checkpoint that reads text only.
@@ -154,7 +188,10 @@ export function readVisionConfig(
     anyResolution: family.family === 'llava_onevision' ? anyResolution(keys) : undefined,
   };
   if (config.imageTokenId >= vocabSize) {
-    throw invalidCheckpoint(file, `image_token_id ${config.imageTokenId} is not below the vocab_size ${vocabSize}`);
+    throw invalidCheckpoint(
+      file,
+      `image_token_id ${config.imageTokenId} is not below the vocab_size ${vocabSize}`,
+    );
   }
   refuseUnevenShuffle(file, config);
   checkVisionTensors(checkpoint, config);
@@ -166,7 +203,10 @@ export function towerTokens({ tower, keepsClassToken }: VisionConfig): number {
   return patchesPerSide(tower) ** 2 + (tower.kind === 'clip' && keepsClassToken ? 1 : 0);
 }
 
-export function patchesPerSide({ imageSize, patchSize }: Pick<TowerConfig, 'imageSize' | 'patchSize'>): number {
+export function patchesPerSide({
+  imageSize,
+  patchSize,
+}: Pick<TowerConfig, 'imageSize' | 'patchSize'>): number {
   return Math.floor(imageSize / patchSize);
 }
 
@@ -174,7 +214,10 @@ function familyOf(file: string, raw: JsonObject): (typeof families)[keyof typeof
   const family = Object.entries(families).find(([name]) => name === raw.model_type)?.[1];
   if (family !== undefined) return family;
   const known = Object.keys(families).join(', ');
-  throw unsupportedModel(file, `model_type ${String(raw.model_type)} with a vision_config, supported are ${known}`);
+  throw unsupportedModel(
+    file,
+    `model_type ${String(raw.model_type)} with a vision_config, supported are ${known}`,
+  );
 }
 
 function parseTower(file: string, raw: unknown, fallback: string): Omit<TowerConfig, 'tensorPrefix'> {
@@ -182,7 +225,10 @@ function parseTower(file: string, raw: unknown, fallback: string): Omit<TowerCon
   const type = String(raw.model_type ?? fallback);
   const known = towers[type];
   if (known === undefined) {
-    throw unsupportedModel(file, `vision_config.model_type is ${type}, supported are ${Object.keys(towers).join(', ')}`);
+    throw unsupportedModel(
+      file,
+      `vision_config.model_type is ${type}, supported are ${Object.keys(towers).join(', ')}`,
+    );
   }
   const keys = parseKeys(file, towerSchema, { ...known.defaults, ...raw });
   if (keys.hidden_size % keys.num_attention_heads !== 0) {
@@ -192,7 +238,10 @@ function parseTower(file: string, raw: unknown, fallback: string): Omit<TowerCon
     );
   }
   if (keys.patch_size > keys.image_size) {
-    throw invalidCheckpoint(file, `vision_config: patch_size ${keys.patch_size} is over image_size ${keys.image_size}`);
+    throw invalidCheckpoint(
+      file,
+      `vision_config: patch_size ${keys.patch_size} is over image_size ${keys.image_size}`,
+    );
   }
   return {
     kind: known.kind,
@@ -234,5 +283,8 @@ function anyResolution(keys: ModelKeys): VisionConfig['anyResolution'] {
 function refuseUnevenShuffle(file: string, { projector, tower }: VisionConfig): void {
   if (projector.kind !== 'shuffle' || patchesPerSide(tower) % projector.factor === 0) return;
   const side = patchesPerSide(tower);
-  throw invalidCheckpoint(file, `scale_factor ${projector.factor} does not divide the ${side} patches of a side`);
+  throw invalidCheckpoint(
+    file,
+    `scale_factor ${projector.factor} does not divide the ${side} patches of a side`,
+  );
 }

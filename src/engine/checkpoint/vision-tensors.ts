@@ -90,12 +90,17 @@ export function findVisionPrefixes(checkpoint: Checkpoint, family: VisionFamily)
   const weight = projectorWeights[family];
   return {
     tower: prefixOf(patchEmbedding, patchEmbedding),
-    projector: prefixOf(weight, weight.slice(weight.lastIndexOf('.', weight.length - '.weight'.length - 1) + 1)),
+    projector: prefixOf(
+      weight,
+      weight.slice(weight.lastIndexOf('.', weight.length - '.weight'.length - 1) + 1),
+    ),
   };
 }
 
 function onlyTensor(checkpoint: Checkpoint, suffix: string): string {
-  const names = [...checkpoint.tensors.keys()].filter((name) => name === suffix || name.endsWith(`.${suffix}`));
+  const names = [...checkpoint.tensors.keys()].filter(
+    (name) => name === suffix || name.endsWith(`.${suffix}`),
+  );
   if (names.length === 1) return names[0]!;
   const found = names.length === 0 ? 'no tensor' : names.slice(0, 5).join(', ');
   throw invalidCheckpoint(checkpoint.folder, `expected one tensor named (…)${suffix}, found ${found}`);
@@ -105,7 +110,8 @@ function onlyTensor(checkpoint: Checkpoint, suffix: string): string {
 export function checkVisionTensors(checkpoint: Checkpoint, config: VisionConfig): void {
   const shapes = [...towerShapes(config), ...projectorShapes(config)];
   for (const [name, shape] of shapes) if (name !== undefined) checkTensor(checkpoint, name, shape);
-  if (config.family === 'llava_onevision') checkTensor(checkpoint, newlineName(checkpoint), [config.outputSize]);
+  if (config.family === 'llava_onevision')
+    checkTensor(checkpoint, newlineName(checkpoint), [config.outputSize]);
 }
 
 type Shapes = readonly (readonly [name: string | undefined, shape: readonly number[]])[];
@@ -126,7 +132,9 @@ function towerShapes({ tower, featureLayers, finalNorm }: VisionConfig): Shapes 
 }
 
 function layerShapes(layer: TowerLayerNames, width: number, inner: number): Shapes {
-  const square = [layer.q, layer.k, layer.v, layer.out].flatMap((names) => projectionShapes(names, width, width));
+  const square = [layer.q, layer.k, layer.v, layer.out].flatMap((names) =>
+    projectionShapes(names, width, width),
+  );
   return [
     ...normShapes(layer.norm1, width),
     ...normShapes(layer.norm2, width),
@@ -138,7 +146,11 @@ function layerShapes(layer: TowerLayerNames, width: number, inner: number): Shap
 
 function projectorShapes({ projector, tower, outputSize }: VisionConfig): Shapes {
   if (projector.kind === 'shuffle') {
-    return projectionShapes(shuffleProjectorName(projector), outputSize, tower.hiddenSize * projector.factor ** 2);
+    return projectionShapes(
+      shuffleProjectorName(projector),
+      outputSize,
+      tower.hiddenSize * projector.factor ** 2,
+    );
   }
   const { first, second } = mlpProjectorNames(projector);
   return [

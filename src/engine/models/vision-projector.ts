@@ -1,8 +1,8 @@
 /** From the features of a tile to rows of the decoder, `[1, n, w]` to `[1, rows, outputSize]`, as a graph. */
 
-import { mlpProjectorNames, shuffleProjectorName } from '../checkpoint/vision-tensors.js';
 import type { ProjectorConfig, VisionConfig } from '../checkpoint/vision-config.js';
 import { patchesPerSide, towerTokens } from '../checkpoint/vision-config.js';
+import { mlpProjectorNames, shuffleProjectorName } from '../checkpoint/vision-tensors.js';
 import { GraphBuilder } from '../graph/builder.js';
 import type { Graph } from '../graph/ir.js';
 import { wholeMatrix } from './layers.js';

@@ -7,10 +7,10 @@
  * The convolution of the checkpoints has steps as wide as its kernel, so it is one linear map per patch.
  */
 
-import type { NormNames, TowerLayerNames } from '../checkpoint/vision-tensors.js';
-import { towerNames } from '../checkpoint/vision-tensors.js';
 import type { VisionConfig } from '../checkpoint/vision-config.js';
 import { patchesPerSide } from '../checkpoint/vision-config.js';
+import type { NormNames, TowerLayerNames } from '../checkpoint/vision-tensors.js';
+import { towerNames } from '../checkpoint/vision-tensors.js';
 import type { NormWeights } from '../graph/builder.js';
 import { GraphBuilder } from '../graph/builder.js';
 import type { Graph } from '../graph/ir.js';

@@ -25,7 +25,9 @@ export function placeImages(rendered: string, { token, texts }: ImagePlaceholder
   const pieces = rendered.split(token);
   if (pieces.length !== texts.length + 1) {
     const problem = `places ${pieces.length - 1} of the ${texts.length} images in these messages`;
-    throw new TrimtabError('unsupported_parameter', `The chat template of this model ${problem}.`, { param: 'messages' });
+    throw new TrimtabError('unsupported_parameter', `The chat template of this model ${problem}.`, {
+      param: 'messages',
+    });
   }
   return pieces.map((piece, i) => piece + (texts[i] ?? '')).join('');
 }

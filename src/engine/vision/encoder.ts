@@ -51,10 +51,20 @@ export class VisionEncoder {
     const projected = new Float32Array(groups * to);
     for (let group = 0; group < groups; group++) {
       const input = floats(features.subarray(group * from, (group + 1) * from), [1, tokensPerGroup, width]);
-      const output = floats(projected.subarray(group * to, (group + 1) * to), [1, rowsPerGroup, config.outputSize]);
+      const output = floats(projected.subarray(group * to, (group + 1) * to), [
+        1,
+        rowsPerGroup,
+        config.outputSize,
+      ]);
       await this.#projector.run({ [projectorPorts.features]: input }, { [projectorPorts.rows]: output });
     }
-    return { groups, tokensPerGroup: rowsPerGroup, width: config.outputSize, features: projected, metric: undefined };
+    return {
+      groups,
+      tokensPerGroup: rowsPerGroup,
+      width: config.outputSize,
+      features: projected,
+      metric: undefined,
+    };
   }
 
   async close(): Promise<void> {
@@ -62,7 +72,11 @@ export class VisionEncoder {
     await this.#projector.release();
   }
 
-  async #runTower(patches: Float32Array, features: Float32Array, metric: Float32Array | undefined): Promise<void> {
+  async #runTower(
+    patches: Float32Array,
+    features: Float32Array,
+    metric: Float32Array | undefined,
+  ): Promise<void> {
     const { config } = this.#eyes;
     const pixels = 3 * config.tower.patchSize ** 2;
     const shape = [1, towerTokens(config), config.tower.hiddenSize];

@@ -7,7 +7,13 @@ import { existsSync } from 'node:fs';
 import { z } from 'zod';
 import { parseKeys } from '../checkpoint/decoder-config.js';
 import type { JsonObject } from '../checkpoint/files.js';
-import { invalidCheckpoint, isJsonObject, pathInside, readJsonObject, unsupportedModel } from '../checkpoint/files.js';
+import {
+  invalidCheckpoint,
+  isJsonObject,
+  pathInside,
+  readJsonObject,
+  unsupportedModel,
+} from '../checkpoint/files.js';
 import type { Filter } from './resample.js';
 import { filters } from './resample.js';
 
@@ -36,7 +42,10 @@ export type ResizeTarget =
   | { readonly kind: 'exact'; readonly width: number; readonly height: number }
   | { readonly kind: 'shortest' | 'longest'; readonly side: number };
 
-const pixels = z.int().min(1).max(1 << 15);
+const pixels = z
+  .int()
+  .min(1)
+  .max(1 << 15);
 const sizeSchema = z.union([
   pixels,
   z.looseObject({
@@ -49,18 +58,42 @@ const sizeSchema = z.union([
 const perChannel = z.array(z.number().min(-1000).max(1000)).length(3);
 
 const schema = z.looseObject({
-  do_resize: z.boolean().nullish().transform((value) => value ?? true),
+  do_resize: z
+    .boolean()
+    .nullish()
+    .transform((value) => value ?? true),
   size: sizeSchema,
-  resample: z.int().nullish().transform((value) => value ?? 3),
-  do_center_crop: z.boolean().nullish().transform((value) => value ?? false),
+  resample: z
+    .int()
+    .nullish()
+    .transform((value) => value ?? 3),
+  do_center_crop: z
+    .boolean()
+    .nullish()
+    .transform((value) => value ?? false),
   crop_size: sizeSchema.nullish(),
-  do_rescale: z.boolean().nullish().transform((value) => value ?? true),
-  rescale_factor: z.number().nullish().transform((value) => value ?? 1 / 255),
-  do_normalize: z.boolean().nullish().transform((value) => value ?? true),
+  do_rescale: z
+    .boolean()
+    .nullish()
+    .transform((value) => value ?? true),
+  rescale_factor: z
+    .number()
+    .nullish()
+    .transform((value) => value ?? 1 / 255),
+  do_normalize: z
+    .boolean()
+    .nullish()
+    .transform((value) => value ?? true),
   image_mean: perChannel,
   image_std: perChannel.refine((values) => values.every((value) => value !== 0), 'expected no zeros'),
-  do_pad: z.boolean().nullish().transform((value) => value ?? false),
-  do_image_splitting: z.boolean().nullish().transform((value) => value ?? false),
+  do_pad: z
+    .boolean()
+    .nullish()
+    .transform((value) => value ?? false),
+  do_image_splitting: z
+    .boolean()
+    .nullish()
+    .transform((value) => value ?? false),
   max_image_size: z.looseObject({ longest_edge: pixels }).nullish(),
 });
 
@@ -68,9 +101,17 @@ type Keys = z.infer<typeof schema>;
 type SizeKeys = z.infer<typeof sizeSchema>;
 
 const half = [0.5, 0.5, 0.5];
-const clipColors = { image_mean: [0.48145466, 0.4578275, 0.40821073], image_std: [0.26862954, 0.26130258, 0.27577711] };
+const clipColors = {
+  image_mean: [0.48145466, 0.4578275, 0.40821073],
+  image_std: [0.26862954, 0.26130258, 0.27577711],
+};
 const halfColors = { image_mean: half, image_std: half };
-const clip = { ...clipColors, size: { shortest_edge: 224 }, do_center_crop: true, crop_size: { height: 224, width: 224 } };
+const clip = {
+  ...clipColors,
+  size: { shortest_edge: 224 },
+  do_center_crop: true,
+  crop_size: { height: 224, width: 224 },
+};
 const tiles = {
   ...halfColors,
   resample: 1,
@@ -96,7 +137,10 @@ export function readPreprocessorConfig(folder: string): PreprocessorConfig {
   const name = String(raw.image_processor_type ?? raw.feature_extractor_type ?? 'CLIPImageProcessor');
   const defaults = classes[name.replace(/(Fast|Pil)$/, '')];
   if (defaults === undefined) {
-    throw unsupportedModel(file, `image_processor_type ${name}, supported are ${Object.keys(classes).join(', ')}`);
+    throw unsupportedModel(
+      file,
+      `image_processor_type ${name}, supported are ${Object.keys(classes).join(', ')}`,
+    );
   }
   const keys = parseKeys(file, schema, { ...defaults, ...withoutNulls(raw) });
   return {
@@ -118,7 +162,10 @@ function findKeys(folder: string): { file: string; raw: JsonObject } {
   const shared = pathInside(folder, 'processor_config.json');
   const nested = existsSync(shared) ? readJsonObject(shared, maxBytes).image_processor : undefined;
   if (isJsonObject(nested)) return { file: shared, raw: nested };
-  throw invalidCheckpoint(folder, 'has neither preprocessor_config.json nor an image_processor in processor_config.json');
+  throw invalidCheckpoint(
+    folder,
+    'has neither preprocessor_config.json nor an image_processor in processor_config.json',
+  );
 }
 
 function withoutNulls(raw: JsonObject): JsonObject {
@@ -127,9 +174,12 @@ function withoutNulls(raw: JsonObject): JsonObject {
 
 function resizeTarget(file: string, size: SizeKeys): ResizeTarget {
   if (typeof size === 'number') return { kind: 'shortest', side: size };
-  if (size.height != null && size.width != null) return { kind: 'exact', width: size.width, height: size.height };
-  if (size.longest_edge != null && size.shortest_edge == null) return { kind: 'longest', side: size.longest_edge };
-  if (size.shortest_edge != null && size.longest_edge == null) return { kind: 'shortest', side: size.shortest_edge };
+  if (size.height != null && size.width != null)
+    return { kind: 'exact', width: size.width, height: size.height };
+  if (size.longest_edge != null && size.shortest_edge == null)
+    return { kind: 'longest', side: size.longest_edge };
+  if (size.shortest_edge != null && size.longest_edge == null)
+    return { kind: 'shortest', side: size.shortest_edge };
   throw unsupportedModel(file, `size ${JSON.stringify(size)} is not supported`);
 }
 
@@ -142,7 +192,10 @@ function exactSize(file: string, size: SizeKeys): { width: number; height: numbe
 function filterOf(file: string, number: number): Filter {
   const filter = (filters as Readonly<Record<number, Filter>>)[number];
   if (filter !== undefined) return filter;
-  throw unsupportedModel(file, `resample ${number} is not supported, only ${Object.keys(filters).join(', ')}`);
+  throw unsupportedModel(
+    file,
+    `resample ${number} is not supported, only ${Object.keys(filters).join(', ')}`,
+  );
 }
 
 /** Rescaled in float64, then normalised in float32, as the reference does. */

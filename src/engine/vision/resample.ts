@@ -96,7 +96,12 @@ function tapsFor(inSize: number, outSize: number, from: number, length: number, 
     const last = Math.min(inSize, Math.trunc(center + support + 0.5));
     taps.first[i] = first;
     taps.count[i] = last - first;
-    fixedWeights(kernel, first - center + 0.5, 1 / filterScale, taps.weights.subarray(i * stride, i * stride + last - first));
+    fixedWeights(
+      kernel,
+      first - center + 0.5,
+      1 / filterScale,
+      taps.weights.subarray(i * stride, i * stride + last - first),
+    );
   }
   return taps;
 }
@@ -124,7 +129,12 @@ function alongRows(picture: Picture, fromRow: number, toRow: number, taps: Taps,
 }
 
 /** `picture` begins at row `firstRow` of the one that `taps` count in. */
-function alongColumns({ width, data: source }: Picture, firstRow: number, taps: Taps, height: number): Picture {
+function alongColumns(
+  { width, data: source }: Picture,
+  firstRow: number,
+  taps: Taps,
+  height: number,
+): Picture {
   const data = new Uint8Array(height * width * 3);
   const { first, count, weights, stride } = taps;
   let target = 0;
@@ -164,5 +174,5 @@ function mix(
 
 function clip8(fixed: number): number {
   const value = fixed >> precisionBits;
-  return value < 0 ? 0 : value > 255 ? 255 : value;
+  return value < 0 ? 0 : Math.min(value, 255);
 }

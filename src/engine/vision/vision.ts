@@ -9,8 +9,8 @@
 
 import { createHash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
-import type { ImagePart } from '../../core/messages.js';
 import { TrimtabError } from '../../core/errors.js';
+import type { ImagePart } from '../../core/messages.js';
 import type { Checkpoint } from '../checkpoint/checkpoint.js';
 import type { VisionConfig } from '../checkpoint/vision-config.js';
 import type { CompiledEyes } from '../compiler/compiled-eyes.js';
@@ -142,7 +142,9 @@ export class Vision {
 
   async #plan(part: ImagePart, alone: boolean, policy: VisualPolicy): Promise<PlannedImage> {
     const hash = createHash('sha256').update(part.bytes).digest('hex');
-    const size = await this.#remember(`size:${hash}`, () => measureImage(part.bytes, this.#limits, part.param));
+    const size = await this.#remember(`size:${hash}`, () =>
+      measureImage(part.bytes, this.#limits, part.param),
+    );
     const plan = this.#family.plan(size, { detail: part.detail, alone });
     const dense = projectedTokens(this.#config);
     const placeholder = this.#family.placeholder(plan, reducedTokens(dense, policy));
@@ -152,7 +154,9 @@ export class Vision {
   async #look(image: PlannedImage, policy: VisualPolicy, key: string): Promise<SeenImage> {
     const isCached = this.#kept?.has(`rows:${key}`) ?? false;
     const rows = await this.#remember(`rows:${key}`, async () => {
-      const features = await this.#remember(`features:${image.hash}:${image.plan.key}`, () => this.#encode(image));
+      const features = await this.#remember(`features:${image.hash}:${image.plan.key}`, () =>
+        this.#encode(image),
+      );
       const reduced = reduceVisualTokens(features, policy);
       const { features: packed, tokensPerGroup } = this.#family.mergesBefore
         ? await this.#encoder.project(reduced)
@@ -163,7 +167,9 @@ export class Vision {
   }
 
   async #encode({ part, hash, plan }: PlannedImage): Promise<VisualFeatures> {
-    const picture = await this.#remember(`picture:${hash}`, () => decodeImage(part.bytes, this.#limits, part.param));
+    const picture = await this.#remember(`picture:${hash}`, () =>
+      decodeImage(part.bytes, this.#limits, part.param),
+    );
     const tiles = this.#family.tiles(picture, plan)[Symbol.iterator]();
     const patchesOf = () => {
       const tile: Picture = tiles.next().value;

@@ -151,7 +151,9 @@ export class Engine {
       return this.#model.tokenizer.encode(prompt.text, options, limit);
     }
     const hasImages = imageParts(prompt).length > 0;
-    const encoded = hasImages ? await this.#prompts.measure(prompt, limit) : this.#prompts.read(prompt, limit);
+    const encoded = hasImages
+      ? await this.#prompts.measure(prompt, limit)
+      : this.#prompts.read(prompt, limit);
     return encoded.ids;
   }
 

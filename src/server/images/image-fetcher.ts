@@ -26,7 +26,9 @@ export interface FetcherWorld {
 const world: FetcherWorld = {
   resolve: (host) =>
     new Promise((resolve, reject) => {
-      lookup(host, { all: true }, (error, addresses) => (error === null ? resolve(addresses) : reject(error)));
+      lookup(host, { all: true }, (error, addresses) =>
+        error === null ? resolve(addresses) : reject(error),
+      );
     }),
   mayConnect: isPublicAddress,
 };
@@ -101,7 +103,8 @@ export class ImageFetcher {
     try {
       if (statusCode !== 200) throw new Refusal(`the server answered with status ${statusCode}`);
       const type = String(headers['content-type'] ?? 'none').toLowerCase();
-      if (!type.startsWith('image/')) throw new Refusal(`the content type is ${type.slice(0, 100)}, expected image/…`);
+      if (!type.startsWith('image/'))
+        throw new Refusal(`the content type is ${type.slice(0, 100)}, expected image/…`);
       return await this.#atMost(body);
     } finally {
       body.on('error', () => {}).destroy();

@@ -16,7 +16,9 @@ export async function openLinks<T extends Prompt>(
   signal: AbortSignal,
 ): Promise<T> {
   if (prompt.kind !== 'chat') return prompt;
-  const parts = prompt.messages.flatMap(({ content }) => (Array.isArray(content) ? (content as ContentPart[]) : []));
+  const parts = prompt.messages.flatMap(({ content }) =>
+    Array.isArray(content) ? (content as ContentPart[]) : [],
+  );
   const images = parts.filter((part) => part.type !== 'text');
   refuseUnreadable(images, model);
   if (!images.some((part) => part.type === 'image_link')) return prompt;
@@ -25,7 +27,11 @@ export async function openLinks<T extends Prompt>(
   return { ...prompt, messages };
 }
 
-async function openMessage(message: ChatMessage, fetcher: ImageFetcher, signal: AbortSignal): Promise<ChatMessage> {
+async function openMessage(
+  message: ChatMessage,
+  fetcher: ImageFetcher,
+  signal: AbortSignal,
+): Promise<ChatMessage> {
   if (message.content === null || typeof message.content === 'string') return message;
   const content: ContentPart[] = [];
   for (const part of message.content) content.push(await openPart(part, fetcher, signal));
@@ -43,7 +49,9 @@ function refuseUnreadable(images: readonly Exclude<ContentPart, { type: 'text' }
   if (first === undefined) return;
   const { param } = first;
   if (!model.inputModalities.includes('image')) {
-    throw new TrimtabError('unsupported_parameter', `${param}: the model ${model.id} reads text only.`, { param });
+    throw new TrimtabError('unsupported_parameter', `${param}: the model ${model.id} reads text only.`, {
+      param,
+    });
   }
   const links = images.filter((part) => part.type === 'image_link').length;
   if (links <= maxLinks) return;

@@ -2,8 +2,8 @@
 
 import { z } from 'zod';
 import type { ChatMessage, ContentPart, ToolCall } from '../../core/messages.js';
-import { imagePart, imageUrlPart } from './image-part.js';
 import { boundedArray, invalidField, optional, wellFormedText } from './fields.js';
+import { imagePart, imageUrlPart } from './image-part.js';
 import { unsupported } from './unsupported-fields.js';
 
 const part = z.discriminatedUnion('type', [

@@ -25,7 +25,8 @@ export function imagePart(part: z.output<typeof imageUrlPart>, path: string): Im
   const param = `${path}.image_url`;
   const source = typeof image === 'string' ? image : image.url;
   const looked = typeof image === 'string' ? part.detail : image.detail;
-  if (/^data:/i.test(source)) return { type: 'image', bytes: decodeDataUrl(source, param), detail: looked, param };
+  if (/^data:/i.test(source))
+    return { type: 'image', bytes: decodeDataUrl(source, param), detail: looked, param };
   if (source.length > maxLinkLength) {
     throw new TrimtabError('invalid_image', `${param}: a URL of ${source.length} characters`, { param });
   }

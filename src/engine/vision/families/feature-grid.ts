@@ -48,8 +48,11 @@ export function scaleGrid(grid: FeatureGrid, size: Size): FeatureGrid {
     for (const column of columns) {
       for (let channel = 0; channel < channels; channel++, at++) {
         const cell = (yAt: number, xAt: number) => grid.data[(yAt * grid.width + xAt) * channels + channel]!;
-        const upper = (1 - column.share) * cell(row.first, column.first) + column.share * cell(row.first, column.second);
-        const lower = (1 - column.share) * cell(row.second, column.first) + column.share * cell(row.second, column.second);
+        const upper =
+          (1 - column.share) * cell(row.first, column.first) + column.share * cell(row.first, column.second);
+        const lower =
+          (1 - column.share) * cell(row.second, column.first) +
+          column.share * cell(row.second, column.second);
         data[at] = (1 - row.share) * upper + row.share * lower;
       }
     }
@@ -65,7 +68,10 @@ function neighbours(position: number, outSize: number, inSize: number) {
 }
 
 /** Each line with the newline behind it, `[height · (width + 1), channels]`. */
-export function withNewlines({ width, height, channels, data }: FeatureGrid, newline: Float32Array): Float32Array {
+export function withNewlines(
+  { width, height, channels, data }: FeatureGrid,
+  newline: Float32Array,
+): Float32Array {
   const line = width * channels;
   const all = new Float32Array(height * (line + channels));
   for (let y = 0; y < height; y++) {

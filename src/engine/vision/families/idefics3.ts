@@ -87,7 +87,9 @@ export class Idefics3 implements ImageFamily {
 
 function below({ width, height }: Size, limit: number): Size {
   const ratio = width / height;
-  if (width >= height && width > limit) return { width: limit, height: Math.max(1, Math.trunc(limit / ratio)) };
-  if (height > width && height > limit) return { width: Math.max(1, Math.trunc(limit * ratio)), height: limit };
+  if (width >= height && width > limit)
+    return { width: limit, height: Math.max(1, Math.trunc(limit / ratio)) };
+  if (height > width && height > limit)
+    return { width: Math.max(1, Math.trunc(limit * ratio)), height: limit };
   return { width, height };
 }

@@ -34,7 +34,12 @@ export class LlavaOneVision implements ImageFamily {
   readonly #sizes: readonly Size[];
   readonly #maxTiles: number;
 
-  constructor(vision: VisionConfig, preprocessor: PreprocessorConfig, imageToken: string, newline: Float32Array) {
+  constructor(
+    vision: VisionConfig,
+    preprocessor: PreprocessorConfig,
+    imageToken: string,
+    newline: Float32Array,
+  ) {
     this.#preprocessor = preprocessor;
     this.#imageToken = imageToken;
     this.#newline = newline;
@@ -139,7 +144,8 @@ export function bestResolution({ width, height }: Size, sizes: readonly Size[]):
 
 function fitInside({ width, height }: Size, target: Size): Size {
   const [across, down] = [target.width / width, target.height / height];
-  if (across < down) return { width: target.width, height: Math.min(Math.ceil(height * across), target.height) };
+  if (across < down)
+    return { width: target.width, height: Math.min(Math.ceil(height * across), target.height) };
   return { width: Math.min(Math.ceil(width * down), target.width), height: target.height };
 }
 

@@ -47,7 +47,10 @@ function tileSize({ file, centerCrop, resize }: PreprocessorConfig): TileSize {
     throw unsupportedModel(file, 'crop_size is larger than size');
   }
   if (centerCrop === undefined && resize?.kind === 'exact') return resize;
-  throw unsupportedModel(file, 'images of a fixed size are needed: size with height and width, or do_center_crop');
+  throw unsupportedModel(
+    file,
+    'images of a fixed size are needed: size with height and width, or do_center_crop',
+  );
 }
 
 function requireSide({ file }: PreprocessorConfig, { tower }: VisionConfig, tile: TileSize): void {
@@ -59,5 +62,8 @@ function requireSide({ file }: PreprocessorConfig, { tower }: VisionConfig, tile
 function requireWholeTiles({ file }: PreprocessorConfig, { anyResolution, tower }: VisionConfig): void {
   const odd = anyResolution!.sizes.find((size) => size.some((side) => side % tower.imageSize !== 0));
   if (odd === undefined && anyResolution!.sizes.length > 0) return;
-  throw invalidCheckpoint(file, `image_grid_pinpoints should be multiples of ${tower.imageSize}, found ${odd ?? 'none'}`);
+  throw invalidCheckpoint(
+    file,
+    `image_grid_pinpoints should be multiples of ${tower.imageSize}, found ${odd ?? 'none'}`,
+  );
 }
