@@ -162,7 +162,7 @@ export function errorCases(target: GetTarget): void {
     },
   );
 
-  it.each(['image_url', 'input_audio', 'file'])('names a content part of type %s', async (type) => {
+  it.each(['video_url', 'input_audio', 'file'])('names a content part of type %s', async (type) => {
     const content = [
       { type: 'text', text: 'What is this?' },
       { type, [type]: { url: 'data:,' } },
@@ -171,6 +171,17 @@ export function errorCases(target: GetTarget): void {
     const { status, error } = await errorOf(await post(target(), '/v1/chat/completions', body));
     expect({ status, param: error.param }).toEqual({ status: 400, param: 'messages[1].content[1]' });
     expect(error.code).toBe('unsupported_parameter');
+  });
+
+  it('refuses an image for a model that reads text only', async () => {
+    const image = { type: 'image_url', image_url: { url: 'data:image/png;base64,iVBORw0KGgo=' } };
+    const body = { model: target().model, messages: [{ role: 'user', content: [image] }] };
+    const { status, error } = await errorOf(await post(target(), '/v1/chat/completions', body));
+    expect({ status, code: error.code, param: error.param }).toEqual({
+      status: 400,
+      code: 'unsupported_parameter',
+      param: 'messages[0].content[0].image_url',
+    });
   });
 
   it('answers 404 for a model that is not served', async () => {

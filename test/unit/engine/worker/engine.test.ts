@@ -257,9 +257,9 @@ describe('reports', () => {
     expect(harness.batches.length).toBeLessThanOrEqual(harness.engine.counters.prefillChunks + 10);
   });
 
-  it('answers tokenize and detokenize', () => {
+  it('answers tokenize and detokenize', async () => {
     const { engine } = new EngineHarness();
-    expect(engine.tokenize({ kind: 'text', text: 'hi' }, true)).toEqual({
+    expect(await engine.tokenize({ kind: 'text', text: 'hi' }, true)).toEqual({
       ids: [BYTE_BOS, 0x68, 0x69],
       pieces: ['<bos>', '<0x68>', '<0x69>'],
       maxModelLength: 512,
