@@ -78,7 +78,9 @@ export class CompiledModel {
 
   /** Writes all files of the plain variant; further variants follow when they are asked for. */
   write(checkpoint: Checkpoint, onProgress: OnProgress): void {
-    const plain = this.phases.map((phase) => [graphName(plainVariant, phase), this.graph(plainVariant, phase)] as const);
+    const plain = this.phases.map(
+      (phase) => [graphName(plainVariant, phase), this.graph(plainVariant, phase)] as const,
+    );
     this.#artifact.write(checkpoint, new Map(plain), onProgress);
   }
 
