@@ -87,6 +87,16 @@ export interface StopParams {
   readonly includeStopString: boolean;
 }
 
+/** What every choice of the answer has to look like. `field` is where the request says so, for errors. */
+export type OutputFormat = { readonly field: string } & (
+  | { readonly kind: 'json-object' }
+  | { readonly kind: 'json-schema'; readonly schema: unknown }
+  | { readonly kind: 'regex'; readonly pattern: string }
+  | { readonly kind: 'choice'; readonly choices: readonly string[] }
+  /** In the notation of llama.cpp (GBNF). */
+  | { readonly kind: 'grammar'; readonly text: string }
+);
+
 export interface GenerateRequest {
   readonly id: string;
   readonly model: string;
@@ -95,6 +105,7 @@ export interface GenerateRequest {
   readonly n: number;
   readonly sampling: SamplingParams;
   readonly stop: StopParams;
+  readonly outputFormat: OutputFormat | undefined;
   /** Number of alternatives per token (0–20), or undefined for no log-probabilities. */
   readonly topLogprobs: number | undefined;
   /** Returns the prompt itself before the completion, with log-probabilities if those are asked for. */

@@ -3,6 +3,7 @@
 import type { SamplingParams } from '../core/messages.js';
 import { argmax, assertFiniteMaximum, maximum } from './argmax.js';
 import { Candidates } from './candidates.js';
+import { allowedTokens, keepAllowed } from './processors/allowed-tokens.js';
 import type { CandidateFilter } from './processors/candidate-filter.js';
 import { logitBias } from './processors/logit-bias.js';
 import type { LogitsProcessor, SamplingContext } from './processors/logits-processor.js';
@@ -21,6 +22,7 @@ export const logitsProcessors: readonly LogitsProcessor[] = [
   repetitionPenalty,
   presenceFrequencyPenalty,
   minTokens,
+  allowedTokens,
 ];
 
 /** Below this a temperature means "the likeliest", as in vLLM. */
@@ -43,14 +45,15 @@ export class Sampler {
   /**
    * Draws a token from `logits` `[vocab]`, which stay as they are. `u` in [0, 1) is the random number of this
    * position (`RandomStream.uniform`); greedy requests do not look at it. If bans leave no token at all, they
-   * are lifted and the likeliest token is returned. Throws an AssertionError on NaN.
+   * are lifted and the likeliest token is returned, of those that a constraint allows. Throws an
+   * AssertionError on NaN.
    */
   sample(logits: Float32Array, params: SamplingParams, context: SamplingContext, u: number): number {
     const processed = this.#process(logits, params, context);
     // Fast path for temperature 0: one pass, no weights. Without processors it reads `logits` directly.
-    if (params.temperature < GREEDY_BELOW) return likeliest(processed, logits);
+    if (params.temperature < GREEDY_BELOW) return this.#likeliest(processed, logits, context);
     const max = maximum(processed);
-    if (max === Number.NEGATIVE_INFINITY) return likeliest(processed, logits);
+    if (max === Number.NEGATIVE_INFINITY) return this.#likeliest(processed, logits, context);
     assertFiniteMaximum(max);
     this.#candidates.fill(processed, max, params.temperature, this.#topK.find(processed, params.topK));
     for (const filter of this.#filters) {
@@ -72,13 +75,16 @@ export class Sampler {
     }
     return processed;
   }
-}
 
-/** Goes back to the raw row when the processors left nothing. */
-function likeliest(processed: Float32Array, raw: Float32Array): number {
-  const best = argmax(processed);
-  if (processed[best] !== Number.NEGATIVE_INFINITY) return best;
-  const rawBest = argmax(raw);
-  assertFiniteMaximum(raw[rawBest]!);
-  return rawBest;
+  /** Goes back to the raw row when the processors left nothing. */
+  #likeliest(processed: Float32Array, raw: Float32Array, { allowed }: SamplingContext): number {
+    const best = argmax(processed);
+    if (processed[best] !== Number.NEGATIVE_INFINITY) return best;
+    const fallback = this.#scratch;
+    fallback.set(raw);
+    if (allowed !== undefined) keepAllowed(fallback, allowed);
+    const rawBest = argmax(fallback);
+    assertFiniteMaximum(fallback[rawBest]!);
+    return rawBest;
+  }
 }

@@ -12,6 +12,7 @@ import { errorCases } from './cases/errors.js';
 import { langchainCases } from './cases/langchain.js';
 import { openaiSdkCases } from './cases/openai-sdk.js';
 import { serviceCases } from './cases/service.js';
+import { structuredOutputCases } from './cases/structured-output.js';
 import type { ContractTarget } from './target.js';
 
 export interface RunningTarget extends ContractTarget {
@@ -27,6 +28,7 @@ export function describeContract(name: string, start: () => Promise<RunningTarge
     afterAll(() => target?.close());
     const get = () => target;
     describe('chat completions', () => chatCases(get));
+    describe('structured outputs', () => structuredOutputCases(get));
     describe('text completions', () => completionCases(get));
     describe('errors', () => errorCases(get));
     describe('models, tokens, health and metrics', () => serviceCases(get));

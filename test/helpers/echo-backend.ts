@@ -13,11 +13,13 @@ import type {
   GenerateRequest,
   Prompt,
 } from '../../src/core/messages.js';
+import type { TokenConstraint } from '../../src/decoding/token-constraint.js';
 import {
   beginToken,
   decode,
   encode,
   endToken,
+  newConstraint,
   nextLogprobs,
   pieceOf,
   randomStream,
@@ -149,6 +151,7 @@ export class EchoBackend implements Backend {
     const { maxModelLength, state } = this.requireModel(request.model);
     if (this.closing) throw new TrimtabError('shutting_down', 'draining', { retryAfterSeconds: 3 });
     if (state !== 'ready') throw new TrimtabError('model_unavailable', `${request.model} is ${state}`);
+    newConstraint(request); // what is wrong with it is said before the first event
     if (prompt.length + (request.stop.maxTokens ?? 1) > maxModelLength) {
       throw new TrimtabError('context_length_exceeded', `${prompt.length} prompt tokens do not fit`, {
         param: request.prompt.kind === 'chat' ? 'messages' : 'prompt',
@@ -231,6 +234,7 @@ class Choice {
   private readonly script: readonly number[];
   private readonly text: TextStream;
   private readonly random: () => number;
+  private readonly constraint: TokenConstraint | undefined;
 
   constructor(
     private readonly request: GenerateRequest,
@@ -240,6 +244,7 @@ class Choice {
   ) {
     this.script = [...encode(scriptOf(request.prompt)), endToken];
     this.text = new TextStream(request.stop.strings, request.stop.includeStopString);
+    this.constraint = newConstraint(request);
     const { seed } = request.sampling;
     this.random = randomStream(seed === undefined ? Math.random() * 2 ** 31 : seed * 131 + index);
   }
@@ -249,14 +254,22 @@ class Choice {
     if (this.tokenCount === this.maxTokens) return yield* this.finish('length', null);
     const likely = this.script[this.tokenCount % this.script.length]!;
     const banned = stop.ignoreEos || this.tokenCount < stop.minTokens ? [endToken] : [];
-    const logprobs = nextLogprobs(likely, this.promptLength + this.tokenCount, sampling, banned);
+    const logprobs = nextLogprobs(
+      likely,
+      this.promptLength + this.tokenCount,
+      sampling,
+      banned,
+      this.constraint?.allowed(),
+    );
     const id = sample(logprobs, sampling.temperature, this.random);
     if (id === endToken) return yield* this.finish('stop', null);
     this.tokenCount++;
+    this.constraint?.accept(id);
     const text = this.text.push(id);
     const scored = topLogprobs === undefined ? {} : { logprobs: [tokenLogprob(id, logprobs, topLogprobs)] };
     yield { type: 'delta', choice: this.index, text, tokenCount: 1, ...scored };
-    if (this.text.matched !== null) yield* this.finish('stop', this.text.matched);
+    if (this.constraint?.complete) yield* this.finish('stop', null);
+    else if (this.text.matched !== null) yield* this.finish('stop', this.text.matched);
     else if (stop.tokenIds.includes(id)) yield* this.finish('stop', id);
   }
 

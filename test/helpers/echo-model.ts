@@ -4,7 +4,15 @@
  * seeds, bans and log-probabilities mean what they mean elsewhere.
  */
 
-import type { SamplingParams, TokenAlternative, TokenLogprob } from '../../src/core/messages.js';
+import type {
+  GenerateRequest,
+  SamplingParams,
+  TokenAlternative,
+  TokenLogprob,
+} from '../../src/core/messages.js';
+import { GrammarCache } from '../../src/decoding/grammar/grammar-cache.js';
+import { isAllowed, type TokenConstraint } from '../../src/decoding/token-constraint.js';
+import { constraintOf } from '../../src/engine/worker/output-constraint.js';
 
 export const beginToken = 256;
 export const endToken = 257;
@@ -24,12 +32,24 @@ export function pieceOf(id: number): string {
   return id === endToken ? '</s>' : Buffer.from([id]).toString('utf8');
 }
 
+const grammars = new GrammarCache({
+  size: vocabularySize,
+  eosTokenIds: [endToken],
+  bytes: (id) => (id < 256 ? Uint8Array.of(id) : new Uint8Array(0)),
+});
+
+/** What holds the answer to the form that the request asks for. */
+export function newConstraint(request: GenerateRequest): TokenConstraint | undefined {
+  return constraintOf(request, grammars)();
+}
+
 /** Log-probabilities of the next token, `likely` standing out from a noise that depends on the position. */
 export function nextLogprobs(
   likely: number,
   position: number,
   params: SamplingParams,
   banned: readonly number[],
+  allowed?: Uint32Array,
 ) {
   const logits = Float64Array.from({ length: vocabularySize }, (_, id) => hash(id, position) * 2);
   logits[beginToken] = -Infinity;
@@ -38,6 +58,9 @@ export function nextLogprobs(
     if (id < vocabularySize) logits[id] = bias <= -100 ? -Infinity : logits[id]! + bias;
   }
   for (const id of banned) logits[id] = -Infinity;
+  if (allowed !== undefined) {
+    for (const id of logits.keys()) if (!isAllowed(allowed, id)) logits[id] = -Infinity;
+  }
   const max = Math.max(...logits);
   const sum = logits.reduce((total, logit) => total + Math.exp(logit - max), 0);
   return logits.map((logit) => logit - max - Math.log(sum));

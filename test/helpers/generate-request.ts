@@ -35,6 +35,7 @@ export function generateRequest(overrides: RequestOverrides = {}): GenerateReque
       includeStopString: false,
       ...stop,
     },
+    outputFormat: undefined,
     topLogprobs: undefined,
     echo: false,
     skipSpecialTokens: true,

@@ -56,7 +56,7 @@ export class ExpressionPool {
     return this.#interned.size;
   }
 
-  /** After so many new expressions, throw `GrammarTooComplex`. */
+  /** After so many new expressions (long choices count more), throw `GrammarTooComplex`. */
   allow(count: number): void {
     this.#budget = count;
   }
@@ -172,7 +172,8 @@ export class ExpressionPool {
   #intern(key: string, shape: Shape): Expression {
     const known = this.#interned.get(key);
     if (known !== undefined) return known;
-    if (--this.#budget < 0) throw new GrammarTooComplex('the grammar is too complex');
+    this.#budget -= shape.kind === 'choice' ? 1 + (shape.options.length >> 3) : 1;
+    if (this.#budget < 0) throw new GrammarTooComplex('the grammar is too complex');
     const expression = { id: this.#nextId++, ...shape } as Expression;
     this.#interned.set(key, expression);
     return expression;

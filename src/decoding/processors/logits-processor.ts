@@ -8,6 +8,8 @@ export interface SamplingContext {
   readonly history: TokenHistory;
   /** Tokens that must not be drawn here (`StopConditions.bannedTokens`). */
   readonly bannedTokens: readonly number[];
+  /** Tokens that may be drawn here (`TokenConstraint.allowed`); undefined for all. */
+  readonly allowed?: Uint32Array | undefined;
 }
 
 /** Edits logits in place, at the few tokens that it concerns. */

@@ -3,6 +3,7 @@
 import type { GenerateEvent, GenerateRequest, ImageUsage } from '../../core/messages.js';
 import { RandomStream, randomSeed } from '../../decoding/random.js';
 import type { Sampler } from '../../decoding/sampler.js';
+import type { TokenConstraint } from '../../decoding/token-constraint.js';
 import type { EncodedPrompt, Tokenizer } from '../tokenizer/tokenizer.js';
 import type { ImageSpan } from './image-span.js';
 import { PromptScorer } from './prompt-scorer.js';
@@ -23,6 +24,9 @@ export interface GenerationPrompt extends EncodedPrompt {
   readonly images?: readonly ImageSpan[];
   readonly imageUsage?: ImageUsage;
 }
+
+/** Makes the constraint of one choice; none for a free text. */
+export type NewConstraint = () => TokenConstraint | undefined;
 
 export interface GenerationListener {
   emit(event: GenerateEvent): void;
@@ -59,6 +63,7 @@ export class Generation {
     model: GenerationModel,
     place: { readonly rank: number; readonly order: number },
     listener: GenerationListener,
+    newConstraint: NewConstraint = () => undefined,
   ) {
     this.request = request;
     this.model = model;
@@ -79,7 +84,7 @@ export class Generation {
     const seed = request.sampling.seed ?? randomSeed();
     this.sequences = Array.from(
       { length: request.n },
-      (_, choice) => new Sequence(this, choice, new RandomStream(seed, choice)),
+      (_, choice) => new Sequence(this, choice, new RandomStream(seed, choice), newConstraint()),
     );
   }
 

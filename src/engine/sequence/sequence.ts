@@ -4,6 +4,7 @@ import type { FinishReason, TokenLogprob } from '../../core/messages.js';
 import type { RandomStream } from '../../decoding/random.js';
 import { StopConditions } from '../../decoding/stop-conditions.js';
 import { StopStringMatcher } from '../../decoding/stop-strings.js';
+import type { TokenConstraint } from '../../decoding/token-constraint.js';
 import { TokenHistory } from '../../decoding/token-history.js';
 import type { KvRows } from '../kv-cache/lane-cache.js';
 import { describeChoice } from './describe-token.js';
@@ -14,6 +15,9 @@ interface Ending {
   readonly reason: FinishReason;
   readonly matchedStop: string | number | null;
 }
+
+/** Nothing may follow: no end token needs to be computed. */
+const COMPLETE: Ending = { reason: 'stop', matchedStop: null };
 
 export class Sequence {
   readonly generation: Generation;
@@ -26,14 +30,21 @@ export class Sequence {
   readonly #random: RandomStream;
   readonly #history: TokenHistory;
   readonly #stops: StopConditions;
+  readonly #constraint: TokenConstraint | undefined;
   readonly #output: OutputText;
 
-  constructor(generation: Generation, choice: number, random: RandomStream) {
+  constructor(
+    generation: Generation,
+    choice: number,
+    random: RandomStream,
+    constraint: TokenConstraint | undefined,
+  ) {
     const { request, promptIds, model } = generation;
     this.generation = generation;
     this.choice = choice;
     this.tokens = [...promptIds];
     this.#random = random;
+    this.#constraint = constraint;
     this.#history = new TokenHistory(promptIds);
     this.#stops = new StopConditions(request.stop, model.eosTokenIds, generation.maxTokens);
     const continuation = request.prompt.kind !== 'chat' || request.prompt.continueFinalMessage;
@@ -52,6 +63,7 @@ export class Sequence {
     const id = this.#draw(logits);
     this.tokens.push(id);
     this.#history.append(id);
+    this.#constraint?.accept(id);
     const ending = this.#report(id, this.#describe(logits, id));
     if (ending !== null) this.finish(ending);
   }
@@ -67,7 +79,11 @@ export class Sequence {
 
   #draw(logits: Float32Array): number {
     const position = this.outputLength;
-    const context = { history: this.#history, bannedTokens: this.#stops.bannedTokens(position) };
+    const context = {
+      history: this.#history,
+      bannedTokens: this.#stops.bannedTokens(position),
+      allowed: this.#constraint?.allowed(),
+    };
     const { sampler } = this.generation.model;
     return sampler.sample(logits, this.generation.request.sampling, context, this.#random.uniform(position));
   }
@@ -80,9 +96,10 @@ export class Sequence {
 
   /** Emits the text that the token sets free; the result says whether and why the sequence ends with it. */
   #report(id: number, logprob: TokenLogprob | undefined): Ending | null {
-    const ending = this.#stops.check(id, this.outputLength);
+    const stopped = this.#stops.check(id, this.outputLength);
     const mayStop = this.#stops.mayStop(this.outputLength);
-    const silent = ending?.reason === 'stop';
+    const silent = stopped?.reason === 'stop';
+    const ending = silent || !this.#constraint?.complete ? stopped : COMPLETE;
     const piece = silent ? NO_OUTPUT : this.#output.push(id, mayStop, logprob);
     const last = ending !== null && piece.matched === null ? this.#output.finish(mayStop) : NO_OUTPUT;
     const logprobs = [...piece.logprobs, ...last.logprobs];

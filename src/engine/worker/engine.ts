@@ -4,6 +4,7 @@ import { setImmediate } from 'node:timers/promises';
 import type { TokenizeResult } from '../../core/backend.js';
 import { serializeError, TrimtabError } from '../../core/errors.js';
 import type { GenerateRequest, Prompt } from '../../core/messages.js';
+import { GrammarCache } from '../../decoding/grammar/grammar-cache.js';
 import { Sampler } from '../../decoding/sampler.js';
 import type { CacheBytes, EngineConfig } from '../config.js';
 import { PREFIX_BLOCK_TOKENS, PrefixCache } from '../kv-cache/prefix-cache.js';
@@ -11,7 +12,9 @@ import type { LoadedModel } from '../loaded-model.js';
 import { Scheduler, type SchedulerCounters } from '../scheduler/scheduler.js';
 import { PRIORITY_HANDICAP_MS } from '../scheduler/waiting-queue.js';
 import { Generation, type GenerationModel, type GenerationPrompt } from '../sequence/generation.js';
+import { vocabularySource } from '../tokenizer/token-spelling.js';
 import { checkRequest } from './admission.js';
+import { constraintOf } from './output-constraint.js';
 import { imageParts, PromptReader } from './prompt-reader.js';
 import type { RequestOutput, WorkerStats } from './protocol.js';
 import { ServiceTime } from './service-time.js';
@@ -39,6 +42,7 @@ export class Engine {
   readonly #scheduler: Scheduler;
   readonly #shared: GenerationModel;
   readonly #prompts: PromptReader;
+  readonly #grammars: GrammarCache;
   readonly #generations = new Map<number, Generation>();
   /** Requests whose images are being looked at. */
   readonly #seeing = new Set<number>();
@@ -60,6 +64,7 @@ export class Engine {
     this.#scheduler = new Scheduler(model.runner, this.#prefixes, { ...config, kvCacheBytes: bytes.kv });
     const { runner, tokenizer, eosTokenIds } = model;
     this.#requireMemory(this.#scheduler.longestSequence);
+    this.#grammars = new GrammarCache(vocabularySource(tokenizer, runner.vocabSize, eosTokenIds));
     this.#shared = {
       tokenizer,
       eosTokenIds,
@@ -189,6 +194,7 @@ export class Engine {
   }
 
   #generation(key: number, request: GenerateRequest, prompt: GenerationPrompt): Generation {
+    const newConstraint = constraintOf(request, this.#grammars);
     const rank = performance.now() + request.priority * PRIORITY_HANDICAP_MS;
     return new Generation(
       request,
@@ -207,6 +213,7 @@ export class Engine {
           this.#generations.delete(key);
         },
       },
+      newConstraint,
     );
   }
 

@@ -13,6 +13,7 @@ import {
   stopParams,
   withDefault,
 } from './fields.js';
+import { outputFormat, outputFormatFields } from './output-format.js';
 import { parse } from './parse.js';
 import { refuseUnsupported, unsupportedFields } from './unsupported-fields.js';
 
@@ -31,6 +32,7 @@ export const templateFields = {
 const chatRequestSchema = z.looseObject({
   ...sharedFields,
   ...templateFields,
+  ...outputFormatFields,
   max_tokens: optional(z.int().min(1)),
   max_completion_tokens: optional(z.int().min(1)),
   logprobs: withDefault(z.boolean(), false),
@@ -57,6 +59,7 @@ export function parseChatRequest(input: Readonly<Record<string, unknown>>, id: s
     n: body.n,
     sampling: samplingParams(body),
     stop: stopParams(body, body.max_completion_tokens ?? body.max_tokens),
+    outputFormat: outputFormat(body),
     topLogprobs: body.logprobs ? (body.top_logprobs ?? 0) : undefined,
     echo: false,
     skipSpecialTokens: body.skip_special_tokens,

@@ -13,6 +13,7 @@ import {
   wellFormedText,
   withDefault,
 } from './fields.js';
+import { outputFormat, outputFormatFields } from './output-format.js';
 import { parse, showValue } from './parse.js';
 import { refuseUnsupported, unsupportedFields } from './unsupported-fields.js';
 
@@ -24,6 +25,7 @@ const defaultMaxTokens = 16;
 
 const completionRequestSchema = z.looseObject({
   ...sharedFields,
+  ...outputFormatFields,
   prompt: z.unknown(),
   /** Null fills the context; absent is OpenAI's default of 16. */
   max_tokens: z.int().min(0).nullable().default(defaultMaxTokens),
@@ -59,6 +61,7 @@ export function parseCompletionRequest(
     n: body.n,
     sampling: samplingParams(body),
     stop: stopParams(body, body.max_tokens ?? undefined),
+    outputFormat: outputFormat(body),
     topLogprobs: body.logprobs,
     echo: body.echo,
     skipSpecialTokens: body.skip_special_tokens,

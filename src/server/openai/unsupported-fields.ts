@@ -17,14 +17,7 @@ const isEmpty: IsHarmless = (value) =>
   (Array.isArray(value) || typeof value === 'string') && value.length === 0;
 
 const common: Readonly<Record<string, IsHarmless>> = {
-  grammar: isEmpty,
-  json_schema: never,
   schema: never,
-  structured_outputs: never,
-  guided_json: never,
-  guided_regex: never,
-  guided_choice: never,
-  guided_grammar: never,
   bad_words: isEmpty,
   allowed_token_ids: never,
   use_beam_search: isFalse,
@@ -40,7 +33,6 @@ const chat: Readonly<Record<string, IsHarmless>> = {
   tool_choice: (value) => value === 'none' || value === 'auto',
   functions: (value, body) => isEmpty(value, body) || body.function_call === 'none',
   function_call: (value) => value === 'none' || value === 'auto',
-  response_format: (value) => (value as Body).type === 'text',
   modalities: (value) => Array.isArray(value) && value.every((item) => item === 'text'),
   audio: never,
   web_search_options: never,
@@ -53,7 +45,6 @@ const completion: Readonly<Record<string, IsHarmless>> = {
   ...common,
   best_of: isOne,
   suffix: isEmpty,
-  response_format: chat.response_format!,
 };
 
 export const unsupportedFields = { chat, completion };

@@ -5,6 +5,10 @@ type Case = readonly [claim: string, body: object, param: string, code?: string]
 
 const messages = user('hi');
 
+function answer(schema: unknown) {
+  return { response_format: { type: 'json_schema', json_schema: { name: 'answer', schema } } };
+}
+
 const chatMistakes: Case[] = [
   ['messages that are null', { messages: null }, 'messages'],
   ['messages that are a string', { messages: 'hi' }, 'messages'],
@@ -72,25 +76,39 @@ const chatMistakes: Case[] = [
     'unsupported_parameter',
   ],
   ['a forced tool', { messages, tool_choice: 'required' }, 'tool_choice', 'unsupported_parameter'],
+  ['an unknown answer format', { messages, response_format: { type: 'poem' } }, 'response_format.type'],
+  ['an answer format that is no object', { messages, response_format: 'json' }, 'response_format'],
   [
-    'a JSON answer',
-    { messages, response_format: { type: 'json_object' } },
-    'response_format',
+    'an answer format without its schema',
+    { messages, response_format: { type: 'json_schema' } },
+    'response_format.json_schema.schema',
+  ],
+  ['a schema that is no object', { messages, ...answer('text') }, 'response_format.json_schema.schema'],
+  [
+    'a wrong type deep in a schema',
+    { messages, ...answer({ type: 'object', properties: { a: { items: { type: 'text' } } } }) },
+    'response_format.json_schema.schema.properties.a.items.type',
+  ],
+  [
+    'a keyword that cannot be enforced',
+    { messages, ...answer({ type: 'object', not: {} }) },
+    'response_format.json_schema.schema.not',
     'unsupported_parameter',
   ],
   [
-    'an unknown answer format',
-    { messages, response_format: { type: 'poem' } },
-    'response_format',
-    'unsupported_parameter',
+    'a schema without an end',
+    { messages, ...answer({ $ref: '#' }) },
+    'response_format.json_schema.schema.$ref',
   ],
+  ['a damaged grammar', { messages, grammar: 'root ::= (' }, 'grammar'],
+  ['a damaged pattern', { messages, guided_regex: '(' }, 'guided_regex'],
+  ['no choices', { messages, guided_choice: [] }, 'guided_choice'],
+  ['two answer formats', { messages, guided_regex: 'a', guided_choice: ['a'] }, 'guided_choice'],
   [
-    'an answer format that is no object',
-    { messages, response_format: 'json' },
-    'response_format',
-    'unsupported_parameter',
+    'an unknown kind of structured output',
+    { messages, structured_outputs: { poem: true } },
+    'structured_outputs',
   ],
-  ['a grammar', { messages, grammar: 'root ::= "x"' }, 'grammar', 'unsupported_parameter'],
   ['spoken answers', { messages, modalities: ['text', 'audio'] }, 'modalities', 'unsupported_parameter'],
 ];
 

@@ -11,9 +11,7 @@ import { RegexError, type RegexNode } from './syntax.js';
  * Throws `RegexError`.
  */
 export function regexLanguage(pool: ExpressionPool, pattern: string, spell: SpellCharacters): Expression {
-  const node = parseRegex(pattern);
-  const options = node.type === 'choice' ? node.options : [node];
-  return pool.choice(...options.map((option) => new Converter(pool, spell).unanchored(option)));
+  return convert(pool, pattern, spell, pool.repeat(spell(pool, allCodePoints)));
 }
 
 /** Like `regexLanguage`, but the whole text has to match, as guided decoding understands its patterns. */
@@ -22,27 +20,37 @@ export function wholeRegexLanguage(
   pattern: string,
   spell: SpellCharacters,
 ): Expression {
-  return regexLanguage(pool, `^(?:${pattern.replace(/^\^/, '').replace(/(?<!\\)\$$/, '')})$`, spell);
+  return convert(pool, pattern, spell, pool.empty);
+}
+
+function convert(
+  pool: ExpressionPool,
+  pattern: string,
+  spell: SpellCharacters,
+  around: Expression,
+): Expression {
+  const node = parseRegex(pattern);
+  const converter = new Converter(pool, spell, around);
+  const options = node.type === 'choice' ? node.options : [node];
+  return pool.choice(...options.map((option) => converter.alternative(option)));
 }
 
 class Converter {
-  readonly #anyText: Expression;
-
   constructor(
     private readonly pool: ExpressionPool,
     private readonly spell: SpellCharacters,
-  ) {
-    this.#anyText = pool.repeat(spell(pool, allCodePoints));
-  }
+    /** What may stand where there is no anchor. */
+    private readonly around: Expression,
+  ) {}
 
   /** One alternative of the whole pattern. */
-  unanchored(node: RegexNode): Expression {
+  alternative(node: RegexNode): Expression {
     const items = node.type === 'sequence' ? node.items : [node];
     const isStart = items[0]?.type === 'start';
     const isEnd = items.at(-1)?.type === 'end';
     const inner = items.slice(isStart ? 1 : 0, isEnd ? -1 : undefined);
-    const rest = this.#remaining(inner, isEnd ? this.pool.empty : this.#anyText);
-    return isStart ? rest : this.pool.concat(this.#anyText, rest);
+    const rest = this.#remaining(inner, isEnd ? this.pool.empty : this.around);
+    return isStart ? rest : this.pool.concat(this.around, rest);
   }
 
   /** From the end backwards, so that a lookahead constrains all that follows it. */

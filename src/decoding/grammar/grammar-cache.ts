@@ -1,0 +1,37 @@
+/** Grammars of one model, kept with the automata that grew from them: the next request finds its masks ready. */
+
+import { createHash } from 'node:crypto';
+import { LRUCache } from 'lru-cache';
+import type { OutputFormat } from '../../core/messages.js';
+import { formatLanguage, type Language } from './format-language.js';
+import { TokenAutomaton } from './token-automaton.js';
+import { Vocabulary, type VocabularySource } from './vocabulary.js';
+
+const MAX_GRAMMARS = 32;
+
+export class GrammarCache {
+  readonly #source: VocabularySource;
+  readonly #automata = new LRUCache<string, TokenAutomaton>({ max: MAX_GRAMMARS });
+  #vocabulary: Vocabulary | undefined;
+
+  constructor(source: VocabularySource) {
+    this.#source = source;
+  }
+
+  /** Throws a `TrimtabError` that names the part of the request that is wrong or cannot be enforced. */
+  get(format: OutputFormat): TokenAutomaton {
+    return this.#remember(format, format.field, () => formatLanguage(format));
+  }
+
+  #remember(key: unknown, field: string, read: () => Language): TokenAutomaton {
+    const hash = createHash('sha256').update(JSON.stringify(key)).digest('base64');
+    const known = this.#automata.get(hash);
+    if (known !== undefined) return known;
+    const { pool, grammar } = read();
+    this.#vocabulary ??= new Vocabulary(this.#source);
+    const automaton = new TokenAutomaton(pool, this.#vocabulary, grammar, field);
+    automaton.allowed(automaton.start); // what cannot begin is refused now and not after the first token
+    this.#automata.set(hash, automaton);
+    return automaton;
+  }
+}
