@@ -11,8 +11,8 @@ import type { DecoderTensorNames } from '../checkpoint/decoder-tensors.js';
 import { decoderTensorNames } from '../checkpoint/decoder-tensors.js';
 import { GraphBuilder } from '../graph/builder.js';
 import type { Graph } from '../graph/ir.js';
-import type { Attended, LayerContext, Phase, Stream } from './layers.js';
-import { commonRows, decoderInputs, wholeMatrix } from './layers.js';
+import type { Attended, LayerContext, LayerRows, Phase, Stream } from './layers.js';
+import { commonRows, decoderInputs, isStep, wholeMatrix } from './layers.js';
 import { PrunedRows } from './pruned-rows.js';
 import { declareRagged, raggedRows } from './ragged-rows.js';
 
@@ -34,28 +34,43 @@ export function buildDecoder(config: DecoderConfig, block: DecoderBlock, phase: 
 
 function declareInputs(graph: GraphBuilder, config: DecoderConfig, phase: Phase): void {
   const { hiddenSize, intermediateSize, heads, kvHeads, headDim } = config;
-  const group = heads / kvHeads;
   graph.input(decoderInputs.embeddings, 'float32', ['lanes', 'rows', hiddenSize]);
   if (phase !== 'ragged') graph.input(decoderInputs.mask, 'float32', ['lanes', 1, 'rows', 'total']);
-  graph.input(decoderInputs.positions, 'int64', ['lanes', 'head_rows']);
+  graph.input(decoderInputs.positions, 'int64', [isStep(phase) ? 'sequences' : 'lanes', 'head_rows']);
   graph.input(decoderInputs.ropeCos, 'float32', ['rope_rows', headDim / 2]);
   graph.input(decoderInputs.ropeSin, 'float32', ['rope_rows', headDim / 2]);
   if (phase !== 'pruning') graph.input(decoderInputs.headSplit, 'int64', [3]);
   if (phase === 'step') graph.input(decoderInputs.keySplit, 'int64', [2]);
   if (phase === 'ragged') declareRagged(graph, config);
   graph.input(decoderInputs.logitRows, 'int64', ['logit_rows']);
-  graph.constant('shape/grouped', [0, -1, kvHeads, group + 2, headDim]);
-  graph.constant('shape/flat', [0, kvHeads, -1, headDim]);
-  graph.constant('shape/regrouped', [0, kvHeads, group, -1, headDim]);
+  graph.constant('shape/grouped', [0, -1, kvHeads, heads / kvHeads + 2, headDim]);
+  declareHeadShapes(graph, config, phase);
   graph.constant('shape/merged', [0, -1, heads * headDim]);
   graph.constant('shape/rows', [-1, hiddenSize]);
   graph.constant('split/gate_up', [intermediateSize, intermediateSize]);
-  if (phase === 'step' || phase === 'prompt') groupedMask(graph, group);
+  declareMasks(graph, config, phase);
 }
 
-/** The rows of a query head follow those of the one before it, so the mask is repeated for each: `[b, 1, g·t, total]`. */
-function groupedMask(graph: GraphBuilder, group: number): void {
-  graph.concat('mask/grouped', Array<string>(group).fill(decoderInputs.mask), 2);
+function declareHeadShapes(graph: GraphBuilder, config: DecoderConfig, phase: Phase): void {
+  const { heads, kvHeads, headDim } = config;
+  if (isStep(phase)) {
+    graph.input(decoderInputs.flatShape, 'int64', [4]);
+    graph.input(decoderInputs.queryShape, 'int64', [4]);
+    graph.input(decoderInputs.regroupedShape, 'int64', [5]);
+  } else {
+    graph.constant('shape/flat', [0, kvHeads, -1, headDim]);
+    graph.constant('shape/regrouped', [0, kvHeads, heads / kvHeads, -1, headDim]);
+  }
+}
+
+/** The rows of a query head follow those of the one before it, so the mask is repeated for each. */
+function declareMasks(graph: GraphBuilder, { heads, kvHeads }: DecoderConfig, phase: Phase): void {
+  const repeated = (times: number, axis: number) =>
+    graph.concat('mask/grouped', Array<string>(times).fill(decoderInputs.mask), axis);
+  if (phase === 'prompt') repeated(heads / kvHeads, 2);
+  if (phase !== 'step') return;
+  graph.input(decoderInputs.maskShape, 'int64', [4]);
+  graph.reshape('mask/rows', repeated(heads, 1), decoderInputs.maskShape);
 }
 
 function layers(
@@ -76,7 +91,7 @@ function layers(
   };
   names.layers.forEach((layerNames, layer) => {
     const path = `layers.${layer}`;
-    const rows = pruned?.entering(layer) ?? (phase === 'ragged' ? raggedRows(layer) : commonRows);
+    const rows = pruned?.entering(layer) ?? rowsOf(phase, layer);
     const context: LayerContext = { graph, config, names: layerNames, layer, path, phase, rows };
     graph.mark(`residual.${layer}`, residual);
     const attended = block.attention(context, { normed, residual });
@@ -88,6 +103,11 @@ function layers(
     else advance(output, `layers.${layer + 1}/input_norm`, next.inputNorm);
   });
   return normed;
+}
+
+function rowsOf(phase: Phase, layer: number): LayerRows {
+  if (phase === 'ragged') return raggedRows(layer);
+  return phase === 'step' ? { ...commonRows, mask: 'mask/rows' } : commonRows;
 }
 
 /** Logits of the asked rows only, `[logit_rows, vocab]`; rows are counted over all lanes. */

@@ -1,12 +1,13 @@
 /**
  * The parts of a decoder layer as graph code, shared by all families. Sizes in the drawings: b lanes, t new
- * tokens per lane, c capacity of the cache, h KV heads, g query heads per KV head, d width of a head.
+ * tokens per lane, c capacity of the cache, h KV heads, g query heads per KV head, d width of a head; n = b·h in
+ * step and ragged graphs, which see every KV head of every lane as a sequence of its own.
  */
 
 import type { DecoderConfig } from '../checkpoint/decoder-config.js';
 import type { LayerTensorNames, ProjectionNames } from '../checkpoint/decoder-tensors.js';
 import type { GraphBuilder } from '../graph/builder.js';
-import type { Matrix, RowSlice } from '../graph/ir.js';
+import type { Dim, Matrix, RowSlice } from '../graph/ir.js';
 
 /** Names of the graph inputs that every layer reads. */
 export const decoderInputs = {
@@ -17,6 +18,10 @@ export const decoderInputs = {
   ropeSin: 'rope_sin',
   headSplit: 'head_split',
   keySplit: 'key_split',
+  flatShape: 'flat_shape',
+  queryShape: 'query_shape',
+  maskShape: 'mask_shape',
+  regroupedShape: 'regrouped_shape',
   logitRows: 'logit_rows',
 } as const;
 
@@ -33,7 +38,7 @@ export const phases: readonly Phase[] = ['step', 'prompt', 'pruning', 'ragged'];
 
 /** What a layer reads about the rows that enter it; by default the same for all layers. */
 export interface LayerRows {
-  /** Added to the scores; `[b, 1, g·t, c + t]`, or `[1, 1, t, c + t]` while pruning. */
+  /** Added to the scores; `[b, 1, g·t, c + t]`, in steps `[n, r, s, c + t]`, while pruning `[1, 1, t, c + t]`. */
   readonly mask: string;
   readonly positions: string;
   readonly headSplit: string;
@@ -59,6 +64,8 @@ export const commonRows: LayerRows = {
   keySplit: decoderInputs.keySplit,
   dims: { rows: 'rows', capacity: 'capacity' },
 };
+
+export const isStep = (phase: Phase): boolean => phase === 'step' || phase === 'ragged';
 
 /** The input of a layer. */
 export interface Stream {
@@ -126,6 +133,8 @@ export function attentionRows(
  *                                                                              └─ v [b, h, t, d] ── out
  *   q, k, v, past ── attention ── [b, h, g·t, d] ── [b, t, h·g·d] ── output projection
  *
+ * In steps `[b, h, …]` is `[n, 1, …]` instead, which is the same memory.
+ *
  * The positions of values select a row of the rotary tables with cos 1 and sin 0, which leaves them as they are.
  */
 export function groupedQueryAttention(
@@ -137,9 +146,9 @@ export function groupedQueryAttention(
   const qkv = graph.linear(`${path}/qkv`, normed, attentionRows(config, names));
   const grouped = graph.reshape(`${path}/attention/grouped`, qkv, 'shape/grouped');
   const byHead = graph.transpose(`${path}/attention/by_head`, grouped, [0, 2, 3, 1, 4]);
-  const flat = graph.reshape(`${path}/attention/flat`, byHead, 'shape/flat');
+  const flat = graph.reshape(`${path}/attention/flat`, byHead, flatShape(context.phase));
   const { mixed, scores } = attend(context, rotated(context, prepareHeads(context, flat)));
-  const regrouped = graph.reshape(`${path}/attention/regrouped`, mixed, 'shape/regrouped');
+  const regrouped = graph.reshape(`${path}/attention/regrouped`, mixed, regroupedShape(context.phase));
   const byToken = graph.transpose(`${path}/attention/by_token`, regrouped, [0, 3, 1, 2, 4]);
   const merged = graph.reshape(`${path}/attention/merged`, byToken, 'shape/merged');
   const all = { mixed: merged, residual };
@@ -150,6 +159,14 @@ export function groupedQueryAttention(
     residual: left.residual,
   };
 }
+
+const flatShape = (phase: Phase): string => (isStep(phase) ? decoderInputs.flatShape : 'shape/flat');
+const regroupedShape = (phase: Phase): string =>
+  isStep(phase) ? decoderInputs.regroupedShape : 'shape/regrouped';
+
+/** The first axes of everything that belongs to KV heads. */
+const headDims = ({ phase, config }: LayerContext): readonly Dim[] =>
+  isStep(phase) ? ['sequences', 1] : ['lanes', config.kvHeads];
 
 interface HeadRows {
   readonly query: string;
@@ -171,7 +188,7 @@ function rotated(context: LayerContext, heads: string): HeadRows {
     ropeSin,
   );
   graph.split(outputs, turned, entering.headSplit, 2);
-  const shape = ['lanes', config.kvHeads, entering.dims.rows, config.headDim];
+  const shape = [...headDims(context), entering.dims.rows, config.headDim];
   graph.output(key, 'float32', shape);
   graph.output(value, 'float32', shape);
   return { query: outputs[0]!, key, value };
@@ -202,9 +219,9 @@ interface CachedRows extends HeadRows {
 }
 
 interface Mixed {
-  /** `[b, h, g·t, d]` */
+  /** `[b, h, g·t, d]`, in steps `[n, r, s, d]`. */
   readonly mixed: string;
-  /** Masked, `[b, h, g·t, c + t]`; while pruning `[1, H, t, c + t]`. */
+  /** Masked, `[b, h, g·t, c + t]`; in steps `[n, r, s, c + t]`, while pruning `[1, H, t, c + t]`. */
   readonly scores: string;
 }
 
@@ -212,7 +229,7 @@ interface Mixed {
 function attend(context: LayerContext, rows: HeadRows): Mixed {
   const { graph, config, layer, phase } = context;
   const past = pastNames(layer);
-  const shape = ['lanes', config.kvHeads, context.rows.dims.capacity, config.headDim];
+  const shape = [...headDims(context), context.rows.dims.capacity, config.headDim];
   graph.input(past.key, 'float32', shape);
   graph.input(past.value, 'float32', shape);
   const all = { ...rows, pastKey: past.key, pastValue: past.value };
@@ -226,11 +243,15 @@ function attend(context: LayerContext, rows: HeadRows): Mixed {
  *   q·pastᵀ ┐
  *   q·kᵀ    ┴ concat ── + mask ── softmax ── split ┬ ·past values ┐
  *                                                  └ ·v           ┴ add
+ *
+ * The step says how the g·t query rows of a sequence become `[r, s]`. With s = 1 every row is a vector times the
+ * cache, for which the kernels repack nothing; with r = 1 the rows share what is repacked. Positions choose rows
+ * of the rotary tables that scale queries by d^-½, since those kernels want a product without a factor.
  */
-function attendApart({ graph, config, path, rows: entering }: LayerContext, rows: CachedRows): Mixed {
-  const scale = config.headDim ** -0.5;
-  const onPast = graph.matmulTransposed(`${path}/attention/past_scores`, rows.query, rows.pastKey, scale);
-  const onNew = graph.matmulTransposed(`${path}/attention/new_scores`, rows.query, rows.key, scale);
+function attendApart({ graph, path, rows: entering }: LayerContext, rows: CachedRows): Mixed {
+  const query = graph.reshape(`${path}/attention/query_rows`, rows.query, decoderInputs.queryShape);
+  const onPast = graph.matmulTransposed(`${path}/attention/past_scores`, query, rows.pastKey);
+  const onNew = graph.matmulTransposed(`${path}/attention/new_scores`, query, rows.key);
   const scores = graph.concat(`${path}/attention/scores`, [onPast, onNew], -1);
   const masked = graph.add(`${path}/attention/masked`, scores, entering.mask);
   const weights = graph.softmax(`${path}/attention/weights`, masked);

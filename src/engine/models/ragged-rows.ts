@@ -16,7 +16,7 @@ export const raggedInputs = (layer: number) => ({
 export function declareRagged(graph: GraphBuilder, { layers }: DecoderConfig): void {
   for (let layer = 0; layer < layers; layer++) {
     const { mask, keySplit } = raggedInputs(layer);
-    graph.input(mask, 'float32', ['lanes', 1, 'query_rows', `total_${layer}`]);
+    graph.input(mask, 'float32', ['sequences', 'query_rows', 'query_columns', `total_${layer}`]);
     graph.input(keySplit, 'int64', [2]);
   }
 }

@@ -2,30 +2,39 @@
 
 import type { DecoderConfig, RopeScaling } from '../checkpoint/decoder-config.js';
 
-/** `[rows, headDim / 2]` each; row i is position i, and the last row turns nothing. */
+/**
+ * `[rows, headDim / 2]` each. Row i is position i; row `identity` turns nothing; row `identity + 1 + i` is position
+ * i for queries of steps, which it also scales by headDim^-½.
+ */
 export interface RotaryTables {
   readonly rows: number;
+  readonly identity: number;
   readonly cos: Float32Array;
   readonly sin: Float32Array;
 }
 
-/** Tables for positions `[0, length)`, plus one row with cos 1 and sin 0. */
+/** Tables for positions `[0, length)`. */
 export function rotaryTables(
   { ropeTheta, ropeScaling, headDim }: DecoderConfig,
   length: number,
 ): RotaryTables {
   const half = headDim / 2;
+  const scale = headDim ** -0.5;
   const frequencies = inverseFrequencies(ropeTheta, headDim, ropeScaling);
-  const cos = new Float32Array((length + 1) * half).fill(1, length * half);
-  const sin = new Float32Array((length + 1) * half);
+  const rows = 2 * length + 1;
+  const cos = new Float32Array(rows * half).fill(1, length * half, (length + 1) * half);
+  const sin = new Float32Array(rows * half);
   for (let position = 0; position < length; position++) {
     for (let i = 0; i < half; i++) {
       const angle = Math.fround(position * frequencies[i]!);
-      cos[position * half + i] = Math.cos(angle);
-      sin[position * half + i] = Math.sin(angle);
+      const [plain, scaled] = [position * half + i, (length + 1 + position) * half + i];
+      cos[plain] = Math.cos(angle);
+      sin[plain] = Math.sin(angle);
+      cos[scaled] = scale * Math.cos(angle);
+      sin[scaled] = scale * Math.sin(angle);
     }
   }
-  return { rows: length + 1, cos, sin };
+  return { rows, identity: length, cos, sin };
 }
 
 /** In float32, as the reference keeps them. */

@@ -6,9 +6,11 @@
 import type { DecoderConfig } from '../checkpoint/decoder-config.js';
 import { depthAt } from '../kv-cache/depth.js';
 import type { SlabLaneCache } from '../kv-cache/slab-lane-cache.js';
+import type { Phase } from '../models/layers.js';
 import { pastNames } from '../models/layers.js';
 import type { Feeds, Tensor } from './ort-session.js';
 import { floats } from './ort-session.js';
+import { headSizes } from './step-inputs.js';
 
 export class CacheFeeds {
   readonly #cache: SlabLaneCache;
@@ -22,16 +24,16 @@ export class CacheFeeds {
   }
 
   /** The tokens of one lane, packed; its capacity is its length, which may be 0. */
-  packed(lane: number): Feeds {
+  packed(lane: number, phase: Phase): Feeds {
     const { kvHeads, headDim } = this.#config;
     const { length, data } = this.#cache.read(lane, 0, this.#cache.length(lane));
-    const shape = [1, kvHeads, length, headDim];
+    const shape = [...headSizes(phase, 1, kvHeads), length, headDim];
     const size = kvHeads * length * headDim;
     const part = (index: number) => floats(data.subarray(index * size, (index + 1) * size), shape);
     return this.#perLayer((layer) => ({ key: part(2 * layer), value: part(2 * layer + 1) }));
   }
 
-  /** Tensors over the memory of the slab, kept for as long as it stays where it is. */
+  /** Tensors of steps over the memory of the slab, kept for as long as it stays where it is. */
   block(firstLane: number, lanes: number): Feeds {
     this.#forgetMovedSlab();
     const key = `${firstLane}:${lanes}`;
@@ -39,7 +41,7 @@ export class CacheFeeds {
     if (known !== undefined) return known;
     const { kvHeads, headDim } = this.#config;
     const feeds = this.#perLayer((layer) => {
-      const shape = [lanes, kvHeads, depthAt(this.#cache.depth, layer), headDim];
+      const shape = [...headSizes('step', lanes, kvHeads), depthAt(this.#cache.depth, layer), headDim];
       const { keys, values } = this.#cache.layerBlock(layer, firstLane, lanes);
       return { key: floats(keys, shape), value: floats(values, shape) };
     });

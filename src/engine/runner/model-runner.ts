@@ -17,7 +17,7 @@ import { floats } from './ort-session.js';
 import { PruningStep } from './pruning-step.js';
 import { raggedFeeds } from './ragged-inputs.js';
 import type { ForwardRequest, PromptPruning, Runner } from './runner.js';
-import type { StepBuffers } from './step-buffers.js';
+import type { StepBuffers, StepShape } from './step-buffers.js';
 import { StepBufferPool } from './step-buffers.js';
 import { rotaryPositions, rowPlaces, visibilityMask } from './step-inputs.js';
 import { VariantSessions } from './variant-sessions.js';
@@ -93,12 +93,12 @@ export class ModelRunner implements Runner {
     const isPromptChunk = lanes === 1 && trees === undefined && (rows > 1 || lengths[0] === 0);
     if (this.#isRagged(firstLane, lanes, isPromptChunk)) return this.#raggedStep(request, extras);
     const capacity = isPromptChunk ? lengths[0]! : this.cache.capacity;
-    const buffers = this.#buffers.get({ lanes, rows, capacity, logitRows: request.logitRows.length });
-    this.#fill(buffers, request, lengths, capacity);
-    const past = isPromptChunk
-      ? this.#cacheFeeds.packed(firstLane)
-      : this.#cacheFeeds.block(firstLane, lanes);
     const phase = this.#hasPromptGraph && isPromptChunk && rows >= promptGraphRows ? 'prompt' : 'step';
+    const shape: StepShape = { phase, lanes, rows, capacity, logitRows: request.logitRows.length };
+    const buffers = this.#fill(shape, request, lengths);
+    const past = isPromptChunk
+      ? this.#cacheFeeds.packed(firstLane, phase)
+      : this.#cacheFeeds.block(firstLane, lanes);
     const session = await this.#sessions.get(extras.variant, phase);
     const opened = Object.fromEntries(extras.variant.hiddenStates.map((layer) => [`hidden.${layer}`, null]));
     const feeds = { ...buffers.feeds, ...this.#rotary.feeds, ...past, ...extras.feeds };
@@ -119,8 +119,8 @@ export class ModelRunner implements Runner {
   async #raggedStep(request: ForwardRequest, { variant, feeds: extra }: StepExtras): Promise<StepResult> {
     const { firstLane, lanes, rows, trees, logitRows } = request;
     const lengths = Array.from({ length: lanes }, (_, i) => this.cache.length(firstLane + i));
-    const buffers = this.#buffers.get({ lanes, rows, capacity: 0, logitRows: logitRows.length });
-    this.#fill(buffers, request, lengths, 0);
+    const shape: StepShape = { phase: 'step', lanes, rows, capacity: 0, logitRows: logitRows.length };
+    const buffers = this.#fill(shape, request, lengths);
     const places = rowPlaces(lanes, rows, trees);
     const session = await this.#sessions.get(variant, 'ragged');
     const feeds = {
@@ -143,13 +143,12 @@ export class ModelRunner implements Runner {
   ): Promise<StepResult> {
     const cached = this.cache.length(firstLane);
     const step = new PruningStep(this.#config, cached, pruning);
-    const group = this.#config.heads / this.#config.kvHeads;
-    this.#growRotary(Math.max(cached + tokenIds.length, (group + 2) * tokenIds.length));
+    this.#growRotary(cached, tokenIds.length);
     this.#embeddings.lookUp(tokenIds, step.embeddings);
     const session = await this.#sessions.get(variant, 'pruning');
-    const past = this.#cacheFeeds.packed(firstLane);
+    const past = this.#cacheFeeds.packed(firstLane, 'pruning');
     const feeds = {
-      ...step.feeds(this.#rotary.tables.rows - 1),
+      ...step.feeds(this.#rotary.tables.identity),
       ...this.#rotary.feeds,
       ...past,
       ...extra,
@@ -165,28 +164,33 @@ export class ModelRunner implements Runner {
   }
 
   #fill(
-    buffers: StepBuffers,
+    shape: StepShape,
     { lanes, rows, tokenIds, logitRows, trees, embedded = [] }: ForwardRequest,
     lengths: readonly number[],
-    capacity: number,
-  ): void {
+  ): StepBuffers {
     const group = this.#config.heads / this.#config.kvHeads;
-    // The rotary operator wants at least as many table rows as there are rows to turn, heads included.
-    this.#growRotary(Math.max(Math.max(...lengths) + rows, (group + 2) * rows));
+    this.#growRotary(Math.max(...lengths), rows);
+    const buffers = this.#buffers.get(shape);
     this.#embeddings.lookUp(tokenIds, buffers.embeddings);
     for (const { firstRow, values } of embedded) {
       buffers.embeddings.set(values, firstRow * this.#config.hiddenSize);
     }
     const places = rowPlaces(lanes, rows, trees);
-    visibilityMask(lengths, places, capacity, buffers.mask);
-    rotaryPositions(lengths, places, group, this.#rotary.tables.rows - 1, buffers.positions);
+    visibilityMask(lengths, places, shape.capacity, buffers.mask);
+    const { identity } = this.#rotary.tables;
+    const firstQuery = shape.phase === 'step' ? identity + 1 : 0;
+    rotaryPositions(lengths, places, group, { identity, firstQuery }, buffers.positions);
     for (let i = 0; i < logitRows.length; i++) buffers.logitRows[i] = BigInt(logitRows[i]!);
+    return buffers;
   }
 
-  /** Doubles the tables until they hold `length` positions. */
-  #growRotary(length: number): void {
-    const known = this.#rotary.tables.rows - 1;
-    if (length > known) this.#rotary = this.#rotaryFeeds(Math.max(2 * known, length));
+  /** Doubles the tables until they hold the positions of `rows` tokens behind `cached` ones. */
+  #growRotary(cached: number, rows: number): void {
+    const group = this.#config.heads / this.#config.kvHeads;
+    const known = this.#rotary.tables;
+    // The rotary operator wants at least as many table rows as there are rows to turn, heads included.
+    if (cached + rows <= known.identity && (group + 2) * rows <= known.rows) return;
+    this.#rotary = this.#rotaryFeeds(Math.max(2 * known.identity, cached + rows, (group + 2) * rows));
   }
 
   #rotaryFeeds(length: number): { tables: RotaryTables; feeds: Feeds } {

@@ -54,7 +54,7 @@ export class PruningStep {
     const mask = new Float32Array(rows * (this.#cached + rows));
     visibilityMask([this.#cached], places, this.#cached, mask);
     const positions = new BigInt64Array(rows * (group + 2));
-    rotaryPositions([this.#cached], places, group, identityRow, positions);
+    rotaryPositions([this.#cached], places, group, { identity: identityRow, firstQuery: 0 }, positions);
     return {
       [decoderInputs.embeddings]: floats(this.embeddings, [1, rows, hiddenSize]),
       [decoderInputs.mask]: floats(mask, [1, 1, rows, this.#cached + rows]),

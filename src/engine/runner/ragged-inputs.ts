@@ -6,7 +6,7 @@ import type { SlabLaneCache } from '../kv-cache/slab-lane-cache.js';
 import { raggedInputs } from '../models/ragged-rows.js';
 import type { Feeds, Tensor } from './ort-session.js';
 import { floats, integers } from './ort-session.js';
-import { type RowPlaces, visibilityMask } from './step-inputs.js';
+import { queryDivision, type RowPlaces, visibilityMask } from './step-inputs.js';
 
 /** Layers that hold equally many rows of every lane share their tensors. */
 export function raggedFeeds(
@@ -24,7 +24,7 @@ export function raggedFeeds(
     const capacity = depthAt(cache.depth, layer);
     const key = `${capacity}:${lengths}`;
     const tensors = known.get(key) ?? {
-      mask: groupedMask(lengths, places, capacity, heads / kvHeads),
+      mask: groupedMask(lengths, places, capacity, heads, kvHeads),
       keySplit: integers(BigInt64Array.of(BigInt(capacity), BigInt(rows))),
     };
     known.set(key, tensors);
@@ -35,17 +35,23 @@ export function raggedFeeds(
   return feeds;
 }
 
-/** `[b, 1, g·t, c + t]`: the rows of each lane once for every query head of a group. */
-function groupedMask(lengths: readonly number[], places: RowPlaces, capacity: number, group: number): Tensor {
+/** `[n, r, s, c + t]`: the rows of each lane once for every query head. */
+function groupedMask(
+  lengths: readonly number[],
+  places: RowPlaces,
+  capacity: number,
+  heads: number,
+  kvHeads: number,
+): Tensor {
   const lanes = lengths.length;
   const rows = places.parents.length / lanes;
   const width = capacity + rows;
   const plain = new Float32Array(lanes * rows * width);
   visibilityMask(lengths, places, capacity, plain);
-  const grouped = new Float32Array(group * plain.length);
-  for (let i = 0; i < lanes * group; i++) {
-    const lane = Math.floor(i / group);
+  const grouped = new Float32Array(heads * plain.length);
+  for (let i = 0; i < lanes * heads; i++) {
+    const lane = Math.floor(i / heads);
     grouped.set(plain.subarray(lane * rows * width, (lane + 1) * rows * width), i * rows * width);
   }
-  return floats(grouped, [lanes, 1, group * rows, width]);
+  return floats(grouped, [lanes * kvHeads, ...queryDivision((heads / kvHeads) * rows), width]);
 }

@@ -7,8 +7,10 @@ import type { DecoderConfig } from '../checkpoint/decoder-config.js';
 import { decoderInputs, newNames } from '../models/layers.js';
 import type { Feeds, Fetches, Tensor } from './ort-session.js';
 import { floats, integers } from './ort-session.js';
+import { headSizes, queryDivision } from './step-inputs.js';
 
 export interface StepShape {
+  readonly phase: 'step' | 'prompt';
   readonly lanes: number;
   readonly rows: number;
   /** Columns of the mask that stand for the cache; 0 when there is nothing to look back at. */
@@ -42,7 +44,7 @@ export class StepBufferPool {
   }
 
   get(shape: StepShape): StepBuffers {
-    const key = `${shape.lanes}:${shape.rows}:${shape.capacity}:${shape.logitRows}`;
+    const key = `${shape.phase}:${shape.lanes}:${shape.rows}:${shape.capacity}:${shape.logitRows}`;
     const known = this.#buffers.get(key);
     if (known !== undefined) return known;
     const { grown } = this.#arena;
@@ -71,17 +73,19 @@ class Arena {
 }
 
 function allocate(config: DecoderConfig, shape: StepShape, arena: Arena): StepBuffers {
-  const { lanes, rows, capacity, logitRows } = shape;
+  const { phase, lanes, rows, capacity, logitRows } = shape;
   const { hiddenSize, heads, kvHeads, headDim, vocabSize, layers } = config;
   const group = heads / kvHeads;
   const tokens = lanes * rows;
+  const headAxes = headSizes(phase, lanes, kvHeads);
+  const [sequences] = headAxes;
   const perLayer = (name: string) =>
     Array.from({ length: layers }, (_, layer) =>
       arena.floats(`${name}.${layer}`, tokens * kvHeads * headDim),
     );
   const embeddings = arena.floats('embeddings', tokens * hiddenSize);
   const mask = arena.floats('mask', tokens * (capacity + rows));
-  const positions = new BigInt64Array(tokens * (group + 2));
+  const positions = new BigInt64Array(sequences * (group + 2) * rows);
   const asked = new BigInt64Array(logitRows);
   const logits = arena.floats('logits', logitRows * vocabSize);
   const newKeys = perLayer('key');
@@ -89,16 +93,22 @@ function allocate(config: DecoderConfig, shape: StepShape, arena: Arena): StepBu
   const feeds: Feeds = {
     [decoderInputs.embeddings]: floats(embeddings, [lanes, rows, hiddenSize]),
     [decoderInputs.mask]: floats(mask, [lanes, 1, rows, capacity + rows]),
-    [decoderInputs.positions]: integers(positions, [lanes, (group + 2) * rows]),
-    [decoderInputs.headSplit]: integers(BigInt64Array.of(BigInt(group * rows), BigInt(rows), BigInt(rows))),
-    [decoderInputs.keySplit]: integers(BigInt64Array.of(BigInt(capacity), BigInt(rows))),
+    [decoderInputs.positions]: integers(positions, [sequences, (group + 2) * rows]),
+    [decoderInputs.headSplit]: sizes(group * rows, rows, rows),
+    [decoderInputs.keySplit]: sizes(capacity, rows),
+    [decoderInputs.flatShape]: sizes(sequences, 1, (group + 2) * rows, headDim),
+    [decoderInputs.queryShape]: sizes(sequences, ...queryDivision(group * rows), headDim),
+    [decoderInputs.maskShape]: sizes(sequences, ...queryDivision(group * rows), capacity + rows),
+    [decoderInputs.regroupedShape]: sizes(lanes, kvHeads, group, rows, headDim),
     [decoderInputs.logitRows]: integers(asked),
   };
   const fetches: Record<string, Tensor> = { logits: floats(logits, [logitRows, vocabSize]) };
   for (let layer = 0; layer < layers; layer++) {
     const { key, value } = newNames(layer);
-    fetches[key] = floats(newKeys[layer]!, [lanes, kvHeads, rows, headDim]);
-    fetches[value] = floats(newValues[layer]!, [lanes, kvHeads, rows, headDim]);
+    fetches[key] = floats(newKeys[layer]!, [...headAxes, rows, headDim]);
+    fetches[value] = floats(newValues[layer]!, [...headAxes, rows, headDim]);
   }
   return { embeddings, mask, positions, logitRows: asked, logits, newKeys, newValues, feeds, fetches };
 }
+
+const sizes = (...values: readonly number[]): Tensor => integers(BigInt64Array.from(values, BigInt));

@@ -3,6 +3,8 @@
  * lane, c capacity of the cache, g query heads per KV head.
  */
 
+import type { Phase } from '../models/layers.js';
+import { isStep } from '../models/layers.js';
 import type { RowTrees } from './runner.js';
 
 /** Added to the score of a hidden key; its weight is exactly 0 after the softmax. */
@@ -54,25 +56,50 @@ export function visibilityMask(
   });
 }
 
+/** The first sizes of everything that belongs to KV heads: steps see each of them as a sequence. */
+export function headSizes(phase: Phase, lanes: number, kvHeads: number): readonly [number, number] {
+  return isStep(phase) ? [lanes * kvHeads, 1] : [lanes, kvHeads];
+}
+
+/** Which rows of the rotary tables a graph uses. */
+export interface RotaryRows {
+  /** Turns nothing; for values. */
+  readonly identity: number;
+  /** Position 0 for queries; that of keys is row 0. */
+  readonly firstQuery: number;
+}
+
 /**
- * `[b, (g + 2) · t]`: rows of the rotary tables for the query heads, the key and the value of each new token.
- * Values take `identityRow`, which turns nothing.
+ * `[n, (g + 2) · t]`: rows of the rotary tables for the query heads, the key and the value of each new token. With
+ * n = b · h every lane comes h times, once for each KV head; with n = b once.
  */
 export function rotaryPositions(
   lengths: readonly number[],
   { depths }: RowPlaces,
   group: number,
-  identityRow: number,
+  { identity, firstQuery }: RotaryRows,
   out: BigInt64Array,
 ): void {
   // The low halves of little-endian 64-bit integers; positions never reach the high ones, which stay 0.
   const low = new Int32Array(out.buffer, out.byteOffset, out.length * 2);
   const rows = depths.length / lengths.length;
-  let i = 0;
+  const perLane = low.length / lengths.length;
+  const perHead = 2 * (group + 2) * rows;
   lengths.forEach((length, lane) => {
+    let i = lane * perLane;
     for (let head = 0; head <= group; head++) {
-      for (let row = 0; row < rows; row++, i += 2) low[i] = length + depths[lane * rows + row]!;
+      const first = (head < group ? firstQuery : 0) + length;
+      for (let row = 0; row < rows; row++, i += 2) low[i] = first + depths[lane * rows + row]!;
     }
-    for (let row = 0; row < rows; row++, i += 2) low[i] = identityRow;
+    for (let row = 0; row < rows; row++, i += 2) low[i] = identity;
+    for (; i < (lane + 1) * perLane; i += perHead) low.copyWithin(i, i - perHead, i);
   });
+}
+
+/** Query rows of a sequence up to which one product for each beats one for all of them (measured). */
+const fewQueryRows = 9;
+
+/** How a step divides the query rows of a sequence, `[r, s]`; see `attendApart`. */
+export function queryDivision(queryRows: number): readonly [number, number] {
+  return queryRows <= fewQueryRows ? [queryRows, 1] : [1, queryRows];
 }
