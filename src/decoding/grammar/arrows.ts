@@ -59,6 +59,14 @@ export function after(pool: ExpressionPool, expression: Expression, byte: number
   return pool.nothing;
 }
 
+/** Bytes that cost as much as one new expression. */
+const BYTES_PER_EXPRESSION = 8;
+
+export function matches(pool: ExpressionPool, expression: Expression, text: Uint8Array): boolean {
+  pool.spend(1 + text.length / BYTES_PER_EXPRESSION);
+  return nullable(text.reduce((state, byte) => after(pool, state, byte), expression));
+}
+
 function derive(pool: ExpressionPool, expression: Expression): readonly Arrow[] {
   switch (expression.kind) {
     case 'nothing':

@@ -61,6 +61,12 @@ export class ExpressionPool {
     this.#budget = count;
   }
 
+  /** Counts work that may find nothing new as if it had made so many expressions. */
+  spend(count: number): void {
+    this.#budget -= count;
+    if (this.#budget < 0) throw new GrammarTooComplex('the grammar is too complex');
+  }
+
   /** Drops all that can be found again. Expressions in use stay valid, they are only no longer shared. */
   forget(): void {
     for (const expression of this.#interned.values()) expression.arrows = undefined;
@@ -172,8 +178,7 @@ export class ExpressionPool {
   #intern(key: string, shape: Shape): Expression {
     const known = this.#interned.get(key);
     if (known !== undefined) return known;
-    this.#budget -= shape.kind === 'choice' ? 1 + (shape.options.length >> 3) : 1;
-    if (this.#budget < 0) throw new GrammarTooComplex('the grammar is too complex');
+    this.spend(shape.kind === 'choice' ? 1 + (shape.options.length >> 3) : 1);
     const expression = { id: this.#nextId++, ...shape } as Expression;
     this.#interned.set(key, expression);
     return expression;

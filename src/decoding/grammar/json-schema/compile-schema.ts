@@ -30,11 +30,13 @@ export function schemaLanguage(json: JsonText, schema: unknown, path: string): E
   const root = asSchema(schema, path);
   checkSize(root);
   const references = new References(root);
-  new Finiteness(references, root).check();
+  new Finiteness(json.pool, references, root).check();
   return new SchemaCompiler(json, references).compile(root);
 }
 
 const MAX_MERGES = 64;
+/** In expressions: merging walks both schemas. */
+const MERGE_COST = 100;
 
 class SchemaCompiler {
   readonly #json: JsonText;
@@ -48,6 +50,7 @@ class SchemaCompiler {
   }
 
   compile(located: Located): Expression {
+    this.#json.pool.spend(1);
     if (located.schema === false) throw unsupported(located.path, 'no value is valid for the schema false');
     if (located.schema === true) return this.#json.value;
     const object = { schema: located.schema, path: located.path };
@@ -67,30 +70,36 @@ class SchemaCompiler {
     if (keyword === '$ref' && alone) return this.#rule(schema.$ref, `${path}.$ref`);
     const { [keyword]: _, ...others } = schema;
     const beside = { schema: others, path };
-    if (keyword === '$ref') return this.compile(mergeSchemas(this.#follow(located), beside));
+    if (keyword === '$ref') return this.compile(this.#merged(this.#follow(located), beside));
     const options = schemaList(located, keyword).map((option) => this.#follow(option));
-    if (keyword === 'allOf') return this.compile(options.reduce(mergeSchemas, beside));
+    if (keyword === 'allOf') return this.compile(this.#merged(beside, ...options));
     if (keyword === 'oneOf') requireDisjoint(options, `${path}.oneOf`, (option) => this.#follow(option));
     const merged = alone
       ? schemaList(located, keyword)
-      : options.map((option) => mergeSchemas(option, beside));
+      : options.map((option) => this.#merged(option, beside));
     return this.#json.pool.choice(...merged.map((option) => this.compile(option)));
   }
 
   /** The schema without `$ref` and `allOf` at its top. */
   #follow(located: Located, merges = 0): Located {
     const { schema, path } = located;
+    this.#json.pool.spend(1);
     if (!isObject(schema)) return located;
     if (merges > MAX_MERGES) throw unsupported(path, 'the schemas refer to each other too often');
     if (schema.$ref !== undefined) {
       const { $ref, ...beside } = schema;
       const target = this.#follow(this.#references.resolve($ref, `${path}.$ref`), merges + 1);
-      return hasAssertions(beside) ? mergeSchemas(target, { schema: beside, path }) : target;
+      return hasAssertions(beside) ? this.#merged(target, { schema: beside, path }) : target;
     }
     if (schema.allOf === undefined) return located;
     const { allOf: _, ...beside } = schema;
     const parts = schemaList({ schema, path }, 'allOf').map((part) => this.#follow(part, merges + 1));
-    return parts.reduce(mergeSchemas, { schema: beside, path });
+    return this.#merged({ schema: beside, path }, ...parts);
+  }
+
+  #merged(first: Located, ...others: readonly Located[]): Located {
+    this.#json.pool.spend(MERGE_COST * others.length);
+    return others.reduce(mergeSchemas, first);
   }
 
   #rule(pointer: unknown, path: string): Expression {

@@ -1,5 +1,6 @@
 /** Bounds on a schema, checked before anything is made of it, and that its references come to an end. */
 
+import type { ExpressionPool } from '../expressions.js';
 import type { References } from './references.js';
 import { invalid, isObject, type Located, unsupported } from './schema.js';
 
@@ -31,8 +32,12 @@ function countNodes(value: unknown, path: string, depth: number): number {
  */
 export class Finiteness {
   readonly #finite = new Set<string>();
+  /** Pointers whose followers were all looked at; `open` are those on the way to the present one. */
+  readonly #progressing = new Set<string>();
+  readonly #open = new Set<string>();
 
   constructor(
+    private readonly pool: ExpressionPool,
     private readonly references: References,
     private readonly root: Located,
   ) {}
@@ -42,6 +47,7 @@ export class Finiteness {
     for (let before = -1; before < this.#finite.size; ) {
       before = this.#finite.size;
       for (const [pointer, path] of pointers) {
+        if (this.#finite.has(pointer)) continue;
         if (this.#isFinite(this.references.resolve(pointer, path).schema)) this.#finite.add(pointer);
       }
     }
@@ -52,6 +58,7 @@ export class Finiteness {
   }
 
   #isFinite(schema: unknown): boolean {
+    this.pool.spend(1);
     if (!isObject(schema)) return true;
     const all = (items: unknown) => (Array.isArray(items) ? items : []).every((item) => this.#isFinite(item));
     const some = (items: unknown) => !Array.isArray(items) || items.some((item) => this.#isFinite(item));
@@ -69,19 +76,26 @@ export class Finiteness {
     );
   }
 
-  /** Follows what stands for the schema itself, not what is inside its values. */
+  /** Depth first, every pointer once. */
   #requireProgress(pointer: string, path: string): void {
-    const follow = (schema: unknown, open: ReadonlySet<string>): void => {
-      if (!isObject(schema)) return;
-      for (const keyword of ['anyOf', 'oneOf', 'allOf']) {
-        for (const item of [schema[keyword] ?? []].flat()) follow(item, open);
-      }
-      if (typeof schema.$ref !== 'string') return;
-      if (open.has(schema.$ref))
-        throw unsupported(path, `"${pointer}" refers to itself without a level between`);
-      follow(this.references.resolve(schema.$ref, path).schema, new Set([...open, schema.$ref]));
-    };
-    follow({ $ref: pointer }, new Set());
+    if (this.#progressing.has(pointer)) return;
+    if (this.#open.has(pointer)) {
+      throw unsupported(path, `"${pointer}" refers to itself without a level between`);
+    }
+    this.#open.add(pointer);
+    this.#requireProgressOf(this.references.resolve(pointer, path).schema, path);
+    this.#open.delete(pointer);
+    this.#progressing.add(pointer);
+  }
+
+  /** Follows what stands for the schema itself, not what is inside its values. */
+  #requireProgressOf(schema: unknown, path: string): void {
+    this.pool.spend(1);
+    if (!isObject(schema)) return;
+    for (const keyword of ['anyOf', 'oneOf', 'allOf']) {
+      for (const item of [schema[keyword] ?? []].flat()) this.#requireProgressOf(item, path);
+    }
+    if (typeof schema.$ref === 'string') this.#requireProgress(schema.$ref, path);
   }
 }
 

@@ -1,3 +1,5 @@
+import { matches } from '../arrows.js';
+import { plainCharacters } from '../characters.js';
 import type { Expression } from '../expressions.js';
 import type { JsonText } from '../json/json-text.js';
 import { mergeSchemas } from './merge.js';
@@ -29,7 +31,7 @@ const MAX_OPTIONAL_MEMBERS = 512;
  * describes. An object that lists members and says nothing of others has no others.
  */
 export function objectLanguage(json: JsonText, located: Located<SchemaObject>, compile: Compile): Expression {
-  const listed = listedProperties(located);
+  const listed = listedProperties(json, located);
   const required = new Set(stringsAt(located, 'required'));
   const members = [...listed].map(
     ([name, value]): Member => ({
@@ -46,18 +48,20 @@ export function objectLanguage(json: JsonText, located: Located<SchemaObject>, c
 }
 
 /** Those of `properties`, and names that are only required, which `additionalProperties` describes. */
-function listedProperties(located: Located<SchemaObject>): ReadonlyMap<string, Located> {
+function listedProperties(json: JsonText, located: Located<SchemaObject>): ReadonlyMap<string, Located> {
   const { schema, path } = located;
   const listed = new Map([...schemasIn(located, 'properties')].filter(([, value]) => value.schema !== false));
   for (const [name, value] of listed) {
     for (const [pattern, other] of schemasIn(located, 'patternProperties')) {
-      if (testPattern(pattern, name, path)) listed.set(name, mergeSchemas(value, other));
+      if (testPattern(json, pattern, name, path)) listed.set(name, mergeSchemas(value, other));
     }
   }
   const others = schema.additionalProperties ?? true;
   for (const name of stringsAt(located, 'required')) {
     if (listed.has(name)) continue;
-    const isPattern = Object.keys(schema.patternProperties ?? {}).some((p) => testPattern(p, name, path));
+    const isPattern = Object.keys(schema.patternProperties ?? {}).some((p) =>
+      testPattern(json, p, name, path),
+    );
     if (others === false || isPattern || (isObject(schema.properties) && schema.properties[name] === false)) {
       throw unsupported(`${path}.required`, `"${name.slice(0, 40)}" is not one of the properties`);
     }
@@ -66,15 +70,10 @@ function listedProperties(located: Located<SchemaObject>): ReadonlyMap<string, L
   return listed;
 }
 
-function testPattern(pattern: string, name: string, path: string): boolean {
-  try {
-    return new RegExp(pattern).test(name);
-  } catch (error) {
-    throw invalid(
-      `${path}.patternProperties.${pattern}`,
-      error instanceof Error ? error.message : 'no pattern',
-    );
-  }
+/** By the automaton of the pattern, whose time does not depend on how the pattern is written. */
+function testPattern(json: JsonText, pattern: string, name: string, path: string): boolean {
+  const at = `${path}.patternProperties.${pattern}`;
+  return matches(json.pool, patternLanguage(json, pattern, at, plainCharacters), Buffer.from(name));
 }
 
 /** How many members beyond the listed ones there have to be and may be. */

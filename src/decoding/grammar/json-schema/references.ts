@@ -2,12 +2,17 @@
 
 import { asSchema, invalid, isObject, type Located, type Schema, unsupported } from './schema.js';
 
+const MAX_POINTER_LENGTH = 1024;
+
 export class References {
   constructor(private readonly root: Located<Schema>) {}
 
   /** The schema that a pointer names. `path` is where the reference stands. */
   resolve(pointer: unknown, path: string): Located {
     if (typeof pointer !== 'string') throw invalid(path, 'expected a string');
+    if (pointer.length > MAX_POINTER_LENGTH) {
+      throw invalid(path, `expected ≤ ${MAX_POINTER_LENGTH} characters, received ${pointer.length}`);
+    }
     if (!/^#(\/|$)/.test(pointer)) {
       throw unsupported(
         path,

@@ -1,4 +1,4 @@
-import { jsonCharacters } from '../characters.js';
+import { jsonCharacters, type SpellCharacters } from '../characters.js';
 import type { Expression } from '../expressions.js';
 import type { JsonText } from '../json/json-text.js';
 import { RegexError } from '../regex/syntax.js';
@@ -24,11 +24,16 @@ export function stringLanguage(json: JsonText, located: Located<SchemaObject>): 
   return json.quoted(conditions.reduce((x, y) => json.pool.both(x, y)));
 }
 
-/** The content of strings in which the pattern finds a match. */
-export function patternLanguage(json: JsonText, pattern: unknown, path: string): Expression {
+/** Strings in which the pattern finds a match, by default as they are spelled inside quotes. */
+export function patternLanguage(
+  json: JsonText,
+  pattern: unknown,
+  path: string,
+  spell: SpellCharacters = jsonCharacters,
+): Expression {
   if (typeof pattern !== 'string') throw invalid(path, 'expected a string');
   try {
-    return regexLanguage(json.pool, pattern, jsonCharacters);
+    return regexLanguage(json.pool, pattern, spell);
   } catch (error) {
     if (error instanceof RegexError) throw invalid(path, error.message);
     throw error;
