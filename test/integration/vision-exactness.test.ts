@@ -51,6 +51,70 @@ describe.each(visionFixtureNames)('%s', (name) => {
     },
   );
 
+  it('should answer the same in small chunks, in a crowd and for several choices', async () => {
+    const crowded = new ModelHarness(harness.model, {
+      config: { prefillChunk: 16, maxLanes: 3 },
+      kvTokens: 704,
+      prefixTokens: 0,
+    });
+    const submitted = reference.cases.map(({ messages, greedy }) =>
+      crowded.submit(
+        generateRequest({
+          prompt: visionPrompt(messages),
+          topLogprobs: 0,
+          n: 2,
+          stop: { maxTokens: greedy.length, ignoreEos: true },
+        }),
+      ),
+    );
+    for (const [index, { key, result }] of submitted.entries()) {
+      await result;
+      for (const choice of [0, 1]) {
+        const mine = crowded
+          .eventsOf(key)
+          .filter((event) => event.type === 'delta' && event.choice === choice);
+        expect(tokensOf(mine)).toEqual(reference.cases[index]!.greedy);
+      }
+    }
+  });
+
+  it('should find an image again, in the encoder and in the prefix cache', async () => {
+    await answer(0).result;
+    const { key, result } = answer(5);
+    const { usage } = await result;
+    expect(tokensOf(harness.eventsOf(key))).toEqual(reference.cases[5]!.greedy);
+    expect(usage.images).toMatchObject({ count: 1, cached: 1 });
+    expect(usage.cachedTokens).toBeGreaterThanOrEqual(16);
+  });
+
+  it('should keep images apart in the prefix cache, whose placeholders are the same', async () => {
+    const show = (image: string) =>
+      harness.run({
+        prompt: visionPrompt([
+          {
+            role: 'user',
+            content: [
+              { type: 'image', image },
+              { type: 'text', text: 'x'.repeat(40) },
+            ],
+          },
+        ]),
+        stop: { maxTokens: 1, ignoreEos: true },
+      });
+    await show('photo.jpg');
+    const other = await show('dot.png');
+    const same = await show('photo.jpg');
+    expect(other.usage.cachedTokens).toBeLessThan(same.usage.cachedTokens);
+    expect(other.usage.cachedTokens).toBeLessThanOrEqual(16);
+  });
+
+  it('should forget a request that is cancelled while its image is looked at', async () => {
+    const { key } = answer(1, { cachePrompt: false });
+    harness.engine.cancel(key);
+    await harness.idle();
+    expect(harness.eventsOf(key)).toEqual([]);
+  });
+
   it('should give the rows of the reference for an image', async () => {
     const reader = new PromptReader(harness.model.tokenizer, harness.model.vision);
     const prompt = visionPrompt(reference.cases[0]!.messages);

@@ -26,9 +26,9 @@ export class VisionEncoder {
 
   /**
    * One run per group, so that sequences which decode get their steps in between. `patchesOf` gives the
-   * `[n, 3·p·p]` of the next group.
+   * `[n, 3·p·p]` of a group.
    */
-  async encode(groups: number, patchesOf: () => Float32Array): Promise<VisualFeatures> {
+  async encode(groups: number, patchesOf: (group: number) => Float32Array): Promise<VisualFeatures> {
     const { config } = this.#eyes;
     const tokensPerGroup = towerTokens(config);
     const size = tokensPerGroup * config.tower.hiddenSize;
@@ -36,7 +36,7 @@ export class VisionEncoder {
     const metric = hasMetric(config) ? new Float32Array(groups * size) : undefined;
     for (let group = 0; group < groups; group++) {
       const place = (all: Float32Array) => all.subarray(group * size, (group + 1) * size);
-      await this.#runTower(patchesOf(), place(features), metric && place(metric));
+      await this.#runTower(patchesOf(group), place(features), metric && place(metric));
       await setImmediate();
     }
     return { groups, tokensPerGroup, width: config.tower.hiddenSize, features, metric };

@@ -4,7 +4,7 @@
  * again, costs nothing.
  *
  *   bytes ── header ── plan, text of the prompt
- *   bytes ── decode ── tiles ── tower ── (merge) ── projector ── (merge) ── pack ── rows
+ *   bytes ── decode ── tiles (a thread of their own) ── tower ── (merge) ── projector ── (merge) ── pack ── rows
  */
 
 import { createHash } from 'node:crypto';
@@ -16,16 +16,17 @@ import type { VisionConfig } from '../checkpoint/vision-config.js';
 import type { CompiledEyes } from '../compiler/compiled-eyes.js';
 import { projectedTokens } from '../models/vision-projector.js';
 import type { ImageLimits } from './decode-image.js';
-import { decodeImage, measureImage } from './decode-image.js';
+import { measureImage } from './decode-image.js';
 import { VisionEncoder } from './encoder.js';
 import type { ImageFamily, ImagePlan } from './families/image-family.js';
-import { imageFamily } from './families/registry.js';
+import { imageFamily, readNewline } from './families/registry.js';
 import { patchRows } from './patches.js';
-import type { Picture, Size } from './picture.js';
+import type { Size } from './picture.js';
 import type { PreprocessorConfig } from './preprocessor-config.js';
 import { readPreprocessorConfig } from './preprocessor-config.js';
 import type { VisualPolicy } from './reduce-visual-tokens.js';
 import { reducedTokens, reduceVisualTokens } from './reduce-visual-tokens.js';
+import { TileMaker } from './tile-maker.js';
 import type { VisualFeatures } from './visual-features.js';
 
 export interface VisionLimits extends ImageLimits {
@@ -55,7 +56,10 @@ export interface SeenImage {
   readonly isCached: boolean;
 }
 
-type Kept = Picture | Size | VisualFeatures | Float32Array;
+type Kept = Size | VisualFeatures | Float32Array;
+
+/** Of the memory for images, the part that holds decoded ones, in case they are looked at in another way. */
+const pictureShare = 0.25;
 
 export class Vision {
   readonly imageTokenId: number;
@@ -64,6 +68,7 @@ export class Vision {
   readonly #preprocessor: PreprocessorConfig;
   readonly #family: ImageFamily;
   readonly #encoder: VisionEncoder;
+  readonly #tiles: TileMaker;
   readonly #limits: VisionLimits;
   readonly #kept: LRUCache<string, Kept> | undefined;
   /** Images are looked at one after another, so that memory holds one that is decoded. */
@@ -74,6 +79,7 @@ export class Vision {
     preprocessor: PreprocessorConfig,
     family: ImageFamily,
     encoder: VisionEncoder,
+    tiles: TileMaker,
     imageToken: string,
     limits: VisionLimits,
   ) {
@@ -83,9 +89,11 @@ export class Vision {
     this.#preprocessor = preprocessor;
     this.#family = family;
     this.#encoder = encoder;
+    this.#tiles = tiles;
     this.#limits = limits;
     if (limits.cacheBytes > 0) {
-      this.#kept = new LRUCache({ maxSize: limits.cacheBytes, sizeCalculation: bytesOf });
+      const maxSize = Math.ceil(limits.cacheBytes * (1 - pictureShare));
+      this.#kept = new LRUCache({ maxSize, sizeCalculation: bytesOf });
     }
   }
 
@@ -98,9 +106,12 @@ export class Vision {
     threads: number,
   ): Promise<Vision> {
     const preprocessor = readPreprocessorConfig(checkpoint.folder);
-    const family = imageFamily(eyes.config, preprocessor, checkpoint, imageToken);
+    const newline = readNewline(checkpoint, eyes.config);
+    const family = imageFamily(eyes.config, preprocessor, { imageToken, newline });
     const encoder = await VisionEncoder.load(eyes, threads);
-    return new Vision(eyes.config, preprocessor, family, encoder, imageToken, limits);
+    const pictureBytes = Math.floor(limits.cacheBytes * pictureShare);
+    const tiles = new TileMaker({ folder: checkpoint.folder, vision: eyes.config, limits, pictureBytes });
+    return new Vision(eyes.config, preprocessor, family, encoder, tiles, imageToken, limits);
   }
 
   /** Width of a row, which is that of the decoder. */
@@ -137,6 +148,7 @@ export class Vision {
 
   async close(): Promise<void> {
     await this.#turn;
+    await this.#tiles.close();
     await this.#encoder.close();
   }
 
@@ -167,15 +179,10 @@ export class Vision {
   }
 
   async #encode({ part, hash, plan }: PlannedImage): Promise<VisualFeatures> {
-    const picture = await this.#remember(`picture:${hash}`, () =>
-      decodeImage(part.bytes, this.#limits, part.param),
-    );
-    const tiles = this.#family.tiles(picture, plan)[Symbol.iterator]();
-    const patchesOf = () => {
-      const tile: Picture = tiles.next().value;
-      return patchRows(tile, this.#config.tower, this.#preprocessor.levels);
-    };
-    const features = await this.#encoder.encode(plan.groups, patchesOf);
+    const tiles = await this.#tiles.make({ bytes: part.bytes, hash, plan, param: part.param });
+    const patchesOf = (group: number) =>
+      patchRows(tiles[group]!, this.#config.tower, this.#preprocessor.levels);
+    const features = await this.#encoder.encode(tiles.length, patchesOf);
     return this.#family.mergesBefore ? features : this.#encoder.project(features);
   }
 
@@ -190,6 +197,5 @@ export class Vision {
 
 function bytesOf(value: Kept): number {
   if (value instanceof Float32Array) return value.byteLength;
-  if ('features' in value) return value.features.byteLength + (value.metric?.byteLength ?? 0);
-  return 'data' in value ? value.data.byteLength : 64;
+  return 'features' in value ? value.features.byteLength + (value.metric?.byteLength ?? 0) : 64;
 }

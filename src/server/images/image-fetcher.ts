@@ -86,7 +86,7 @@ export class ImageFetcher {
         signal,
       });
       if (!redirectCodes.includes(response.statusCode)) return await this.#body(response);
-      response.body.destroy();
+      discard(response.body);
       url = this.#redirected(url, response.headers.location);
     }
     throw new Refusal(`more than ${maxRedirects} redirects`);
@@ -107,7 +107,7 @@ export class ImageFetcher {
         throw new Refusal(`the content type is ${type.slice(0, 100)}, expected image/…`);
       return await this.#atMost(body);
     } finally {
-      body.on('error', () => {}).destroy();
+      discard(body);
     }
   }
 
@@ -152,6 +152,11 @@ export class ImageFetcher {
       (error) => callback(error, ''),
     );
   };
+}
+
+/** What is not read to its end reports that as an error, which nobody waits for. */
+function discard(body: Dispatcher.ResponseData['body']): void {
+  body.on('error', () => {}).destroy();
 }
 
 /** The caller's mistake, in words for the caller. */

@@ -10,29 +10,39 @@ import type { ImageFamily } from './image-family.js';
 import { Llava } from './llava.js';
 import { LlavaOneVision } from './llava-onevision.js';
 
+/** What the text and the rows of images need beside the preprocessor; tiles need none of it. */
+export interface ImageVocabulary {
+  readonly imageToken: string;
+  /** `[width of the decoder]`, where the family ends lines with a learned row. */
+  readonly newline: Float32Array | undefined;
+}
+
 /** @throws {TrimtabError} invalid_checkpoint or unsupported_model when tiles would not fit the tower */
 export function imageFamily(
   vision: VisionConfig,
   preprocessor: PreprocessorConfig,
-  checkpoint: Checkpoint,
-  imageToken: string,
+  vocabulary: ImageVocabulary,
 ): ImageFamily {
+  const { imageToken, newline = new Float32Array(vision.outputSize) } = vocabulary;
   switch (vision.family) {
     case 'llava':
       requireSide(preprocessor, vision, tileSize(preprocessor));
       return new Llava(preprocessor, imageToken);
-    case 'llava_onevision': {
+    case 'llava_onevision':
       requireSide(preprocessor, vision, tileSize(preprocessor));
       requireWholeTiles(preprocessor, vision);
-      const newline = checkpoint.read(checkpoint.tensor(newlineName(checkpoint)));
       return new LlavaOneVision(vision, preprocessor, imageToken, newline);
-    }
     case 'idefics3': {
       const side = preprocessor.tileSide ?? vision.tower.imageSize;
       requireSide(preprocessor, vision, { width: side, height: side });
       return new Idefics3(preprocessor, imageToken, side);
     }
   }
+}
+
+export function readNewline(checkpoint: Checkpoint, { family }: VisionConfig): Float32Array | undefined {
+  if (family !== 'llava_onevision') return undefined;
+  return checkpoint.read(checkpoint.tensor(newlineName(checkpoint)));
 }
 
 interface TileSize {

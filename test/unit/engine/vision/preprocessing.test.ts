@@ -22,7 +22,7 @@ function preprocessing(name: string) {
   const checkpoint = openCheckpoint(visionFixtureFolder(name));
   const vision = readVisionConfig(checkpoint, readDecoderConfig(checkpoint))!;
   const preprocessor = readPreprocessorConfig(checkpoint.folder);
-  const family = imageFamily(vision, preprocessor, checkpoint, '<image>');
+  const family = imageFamily(vision, preprocessor, { imageToken: '<image>', newline: undefined });
   checkpoint.close();
   return { family, preprocessor, tower: vision.tower };
 }

@@ -1,0 +1,58 @@
+/** The tiles of images, made in a thread of their own so that no decoding sequence waits for a photograph. */
+
+import type { Worker } from 'node:worker_threads';
+import { deserializeError, TrimtabError } from '../../core/errors.js';
+import { type Deferred, deferred } from '../host/deferred.js';
+import { spawnThread } from '../spawn-thread.js';
+import type { Picture } from './picture.js';
+import type { TileReply, TileRequest, TileSetup } from './tile-protocol.js';
+
+export class TileMaker {
+  readonly #setup: TileSetup;
+  readonly #pending = new Map<number, Deferred<readonly Picture[]>>();
+  #thread: Worker | undefined;
+  #lastKey = 0;
+
+  constructor(setup: TileSetup) {
+    this.#setup = setup;
+  }
+
+  /** @throws {TrimtabError} invalid_image for a damaged file; engine_failure if the thread ends meanwhile */
+  async make(image: Omit<TileRequest, 'key'>): Promise<readonly Picture[]> {
+    const key = ++this.#lastKey;
+    const result = deferred<readonly Picture[]>();
+    this.#pending.set(key, result);
+    this.#thread ??= this.#start();
+    this.#thread.postMessage({ ...image, key } satisfies TileRequest);
+    return result.promise;
+  }
+
+  async close(): Promise<void> {
+    await this.#thread?.terminate();
+  }
+
+  /** On the first image, and again on the next one after it has failed. */
+  #start(): Worker {
+    const entry = new URL('./tile-thread.js', import.meta.url);
+    const thread = spawnThread(entry, 'images', this.#setup);
+    thread.unref();
+    thread.on('message', (reply: TileReply) => this.#receive(reply));
+    thread.on('error', (cause) => this.#failed(cause));
+    thread.on('exit', () => this.#failed(undefined));
+    return thread;
+  }
+
+  #receive(reply: TileReply): void {
+    const pending = this.#pending.get(reply.key);
+    this.#pending.delete(reply.key);
+    if ('error' in reply) pending?.reject(deserializeError(reply.error));
+    else pending?.resolve(reply.tiles);
+  }
+
+  #failed(cause: unknown): void {
+    this.#thread = undefined;
+    const error = new TrimtabError('engine_failure', 'The thread that decodes images has ended.', { cause });
+    for (const pending of this.#pending.values()) pending.reject(error);
+    this.#pending.clear();
+  }
+}
