@@ -108,10 +108,14 @@ function onlyTensor(checkpoint: Checkpoint, suffix: string): string {
 
 /** Those that the graphs read; layers behind the features may be missing. */
 export function checkVisionTensors(checkpoint: Checkpoint, config: VisionConfig): void {
-  const shapes = [...towerShapes(config), ...projectorShapes(config)];
-  for (const [name, shape] of shapes) if (name !== undefined) checkTensor(checkpoint, name, shape);
+  for (const [name, shape] of visionShapes(config)) checkTensor(checkpoint, name, shape);
   if (config.family === 'llava_onevision')
     checkTensor(checkpoint, newlineName(checkpoint), [config.outputSize]);
+}
+
+export function visionShapes(config: VisionConfig): Map<string, readonly number[]> {
+  const shapes = [...towerShapes(config), ...projectorShapes(config)];
+  return new Map(shapes.flatMap(([name, shape]) => (name === undefined ? [] : [[name, shape] as const])));
 }
 
 type Shapes = readonly (readonly [name: string | undefined, shape: readonly number[]])[];

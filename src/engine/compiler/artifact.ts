@@ -19,11 +19,10 @@ import {
   writeSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
-import type { Checkpoint } from '../checkpoint/checkpoint.js';
 import type { Graph, StoredTensor } from '../graph/ir.js';
 import { encodeOnnx } from '../graph/onnx-writer.js';
 import { diskError, publishFolder } from './publish-folder.js';
-import type { WeightLayout } from './weight-file.js';
+import type { RowReader, WeightLayout } from './weight-file.js';
 import { layOut, writeWeights } from './weight-file.js';
 
 /** Raised whenever the same graph gets other bytes in its files. */
@@ -72,25 +71,25 @@ export class Artifact {
   }
 
   /** Writes the weights and the graphs that are always needed, by name. */
-  write(checkpoint: Checkpoint, graphs: ReadonlyMap<string, Graph>, onProgress: OnProgress): void {
+  write(reader: RowReader, graphs: ReadonlyMap<string, Graph>, onProgress: OnProgress): void {
     publishFolder(
       this.folder,
       () => this.isCached(),
       (unfinished) => {
-        this.#writeWeights(unfinished, checkpoint, onProgress);
+        this.#writeWeights(unfinished, reader, onProgress);
         for (const [name, graph] of graphs) this.#writeGraph(graphFile(unfinished, name), graph);
       },
     );
   }
 
-  #writeWeights(folder: string, checkpoint: Checkpoint, onProgress: OnProgress): void {
+  #writeWeights(folder: string, reader: RowReader, onProgress: OnProgress): void {
     const totalBytes = this.weightBytes;
     const fd = openSync(join(folder, weightFile), 'w');
     let writtenBytes = 0;
     try {
       // The padding behind the last tensor is part of the size that `isCached` checks, so it goes first.
       writeLastByte(fd, totalBytes);
-      writeWeights(fd, this.#tensors, this.#layout, checkpoint, (bytes) => {
+      writeWeights(fd, this.#tensors, this.#layout, reader, (bytes) => {
         writtenBytes += bytes;
         onProgress({ writtenBytes, totalBytes });
       });

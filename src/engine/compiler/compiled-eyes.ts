@@ -13,6 +13,7 @@ import type { OnProgress } from './artifact.js';
 import { Artifact, artifactKey } from './artifact.js';
 import type { CompileOptions } from './compiled-model.js';
 import { checkpointFingerprint } from './fingerprint.js';
+import type { RowReader } from './weight-file.js';
 
 export const eyeGraphs = ['tower', 'projector'] as const;
 export type EyeGraph = (typeof eyeGraphs)[number];
@@ -51,8 +52,8 @@ export class CompiledEyes {
     return this.#artifact.isCached();
   }
 
-  write(checkpoint: Checkpoint, onProgress: OnProgress): void {
-    this.#artifact.write(checkpoint, new Map(Object.entries(this.#graphs)), onProgress);
+  write(reader: RowReader, onProgress: OnProgress): void {
+    this.#artifact.write(reader, new Map(Object.entries(this.#graphs)), onProgress);
   }
 }
 

@@ -17,7 +17,7 @@ export const imageUrlPart = z.looseObject({
 
 const maxLinkLength = 8192;
 const dataUrl = /^data:([^,]{0,256}),/i;
-const base64 = /^[A-Za-z0-9+/_\-\s]*={0,2}\s*$/;
+const base64 = /^[A-Za-z0-9+/_\-\s]*={0,2}$/;
 
 /** @throws {TrimtabError} invalid_image for a data URL that is none */
 export function imagePart(part: z.output<typeof imageUrlPart>, path: string): ImagePart | ImageLink {
@@ -40,7 +40,7 @@ function decodeDataUrl(text: string, param: string): Uint8Array {
   if (head === null || !type.startsWith('image/') || parameters.at(-1) !== 'base64') {
     throw refuse('expected a data URL like data:image/png;base64,…');
   }
-  const body = text.slice(head[0].length);
+  const body = text.slice(head[0].length).trimEnd();
   if (!base64.test(body)) throw refuse('the data URL is not valid base64');
   const bytes = Buffer.from(body, 'base64');
   if (bytes.length === 0) throw refuse('the data URL holds no bytes');
