@@ -59,7 +59,7 @@ export async function decodeImage(
   const metadata = await readMetadata(bytes, param);
   try {
     if (metadata.space === 'cmyk') return fromCmyk(await rawPixels(bytes, maxPixels, 'cmyk'));
-    if (metadata.space === 'grey16' && !metadata.hasAlpha)
+    if (metadata.space === 'grey16' && isPlainGrey(bytes))
       return fromGrey16(await rawPixels(bytes, maxPixels, 'grey16'));
     return await rawPixels(bytes, maxPixels, 'srgb');
   } catch (cause) {
@@ -121,6 +121,11 @@ function fromCmyk({ width, height, data }: Picture): Picture {
 function multiplied255(a: number, b: number): number {
   const product = a * b + 128;
   return ((product >> 8) + product) >> 8;
+}
+
+/** PNG's colour type 0: grey without an alpha channel, though perhaps with one level that is transparent. */
+function isPlainGrey(png: Uint8Array): boolean {
+  return png[25] === 0;
 }
 
 /** Pillow clips 16 bits of grey at 255, so the reference sees nearly all of such an image as white. So do we. */
