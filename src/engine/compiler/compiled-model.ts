@@ -5,9 +5,11 @@ import type { Checkpoint } from '../checkpoint/checkpoint.js';
 import type { DecoderConfig } from '../checkpoint/decoder-config.js';
 import { dump } from '../graph/dump.js';
 import type { Graph } from '../graph/ir.js';
+import type { ActivationPrecision } from '../graph/passes/lower-linear.js';
 import type { Precision, Variant } from '../graph/pipeline.js';
 import { compileGraph, plainVariant, variantName } from '../graph/pipeline.js';
 import { type Phase, phases } from '../models/layers.js';
+import { buildProbe } from '../models/probe.js';
 import { buildGraph } from '../models/registry.js';
 import type { OnProgress } from './artifact.js';
 import { Artifact, artifactKey } from './artifact.js';
@@ -52,15 +54,11 @@ export class CompiledModel {
   }
 
   /**
-   * True if prompts have a graph of their own: kernels for quantised weights that win at many rows lose at few.
-   * Full precision has one kernel for both, and would only hold its weights twice.
+   * Whether prompts can have kernels of their own. Those for quantised weights that win at few rows may lose at
+   * many; full precision has one kernel for both.
    */
-  get hasPromptGraph(): boolean {
-    return this.precision.weights !== 'fp32';
-  }
-
-  get phases(): readonly Phase[] {
-    return this.hasPromptGraph ? ['step', 'prompt'] : ['step'];
+  get hasPromptKernels(): boolean {
+    return this.precision.weights !== 'fp32' && this.precision.activations === 'int8';
   }
 
   get weightBytes(): number {
@@ -76,15 +74,30 @@ export class CompiledModel {
     return this.#artifact.graphPath(graphName(variant, phase), () => this.graph(variant, phase));
   }
 
-  /** Writes all files of the plain variant; further variants follow when they are asked for. */
-  write(checkpoint: Checkpoint, onProgress: OnProgress): void {
-    const plain = this.phases.map(
-      (phase) => [graphName(plainVariant, phase), this.graph(plainVariant, phase)] as const,
-    );
-    this.#artifact.write(checkpoint, new Map(plain), onProgress);
+  /** Path of the probe with the kernels that such activations choose. */
+  probePath(activations: ActivationPrecision): string {
+    return this.#artifact.graphPath(probeName(activations), () => this.#probe(activations));
   }
 
-  /** Many rows amortise the unpacking of weights to float32, which then beats rounding every activation. */
+  /** Writes all files of the plain variant; further variants follow when they are asked for. */
+  write(checkpoint: Checkpoint, onProgress: OnProgress): void {
+    const phases: readonly Phase[] = this.hasPromptKernels ? ['step', 'prompt'] : ['step'];
+    const probes: readonly ActivationPrecision[] = this.hasPromptKernels ? ['int8', 'fp32'] : [];
+    const graphs = [
+      ...phases.map((phase) => [graphName(plainVariant, phase), this.graph(plainVariant, phase)] as const),
+      ...probes.map((activations) => [probeName(activations), this.#probe(activations)] as const),
+    ];
+    this.#artifact.write(checkpoint, new Map(graphs), onProgress);
+  }
+
+  #probe(activations: ActivationPrecision): Graph {
+    return compileGraph(buildProbe(this.config), this.config, plainVariant, {
+      ...this.precision,
+      activations,
+    });
+  }
+
+  /** Many rows amortise the unpacking of weights to float32, which then may beat rounding every activation. */
   #precisionOf(phase: Phase): Precision {
     const manyRows = phase === 'prompt' || phase === 'pruning';
     return manyRows ? { ...this.precision, activations: 'fp32' } : this.precision;
@@ -107,3 +120,5 @@ export function compileModel(
 function graphName(variant: Variant, phase: Phase): string {
   return `${variantName(variant)}${phase === 'step' ? '' : `.${phase}`}`;
 }
+
+const probeName = (activations: ActivationPrecision): string => `probe.${activations}`;

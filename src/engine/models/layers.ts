@@ -300,11 +300,18 @@ function attendByHead({ graph, config, path, rows: entering }: LayerContext, row
  */
 export function gatedMlp({ graph, config, names, path }: LayerContext, x: string): string {
   const { hiddenSize, intermediateSize } = config;
-  const whole = (projection: ProjectionNames) => ({ projection, first: 0, count: intermediateSize });
-  const both = graph.linear(`${path}/gate_up`, x, stacked([whole(names.gate), whole(names.up)], hiddenSize));
+  const both = graph.linear(`${path}/gate_up`, x, gateUpMatrix(config, names));
   const [gate, up] = graph.split([`${path}/mlp/gate`, `${path}/mlp/up`], both, 'split/gate_up', -1);
   const activated = graph.multiply(`${path}/mlp/activated`, graph.silu(`${path}/mlp/silu`, gate!), up!);
   return graph.linear(`${path}/down`, activated, wholeMatrix(names.down, hiddenSize, intermediateSize));
+}
+
+export function gateUpMatrix(
+  { hiddenSize, intermediateSize }: DecoderConfig,
+  { gate, up }: LayerTensorNames,
+): Matrix {
+  const whole = (projection: ProjectionNames) => ({ projection, first: 0, count: intermediateSize });
+  return stacked([whole(gate), whole(up)], hiddenSize);
 }
 
 export function wholeMatrix(projection: ProjectionNames, rows: number, columns: number): Matrix {

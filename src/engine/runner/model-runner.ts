@@ -14,6 +14,7 @@ import { CacheFeeds } from './cache-feeds.js';
 import { EmbeddingTable } from './embedding-table.js';
 import type { Feeds, Tensor } from './ort-session.js';
 import { floats } from './ort-session.js';
+import { promptKernelsPay } from './prompt-kernels.js';
 import { PruningStep } from './pruning-step.js';
 import { raggedFeeds } from './ragged-inputs.js';
 import type { ForwardRequest, PromptPruning, Runner } from './runner.js';
@@ -51,9 +52,14 @@ export class ModelRunner implements Runner {
   readonly #cacheFeeds: CacheFeeds;
   #rotary: { readonly tables: RotaryTables; readonly feeds: Feeds };
 
-  private constructor(model: CompiledModel, checkpoint: Checkpoint, sessions: VariantSessions) {
+  private constructor(
+    model: CompiledModel,
+    checkpoint: Checkpoint,
+    sessions: VariantSessions,
+    hasPromptGraph: boolean,
+  ) {
     this.#config = model.config;
-    this.#hasPromptGraph = model.hasPromptGraph;
+    this.#hasPromptGraph = hasPromptGraph;
     this.#sessions = sessions;
     this.#embeddings = new EmbeddingTable(
       checkpoint,
@@ -66,12 +72,21 @@ export class ModelRunner implements Runner {
     this.#rotary = this.#rotaryFeeds(firstRotaryLength);
   }
 
-  /** Takes over the checkpoint, which it closes in the end. */
-  static async load(model: CompiledModel, checkpoint: Checkpoint, threads: number): Promise<ModelRunner> {
+  /**
+   * Takes over the checkpoint, which it closes in the end. Whether long prompts run in a graph of their own is
+   * measured unless it is given.
+   */
+  static async load(
+    model: CompiledModel,
+    checkpoint: Checkpoint,
+    threads: number,
+    promptGraph?: boolean,
+  ): Promise<ModelRunner> {
+    const hasPromptGraph = promptGraph ?? (await promptKernelsPay(model, threads));
     const sessions = new VariantSessions(model, threads);
     await sessions.get(plainVariant);
-    if (model.hasPromptGraph) await sessions.get(plainVariant, 'prompt');
-    return new ModelRunner(model, checkpoint, sessions);
+    if (hasPromptGraph) await sessions.get(plainVariant, 'prompt');
+    return new ModelRunner(model, checkpoint, sessions, hasPromptGraph);
   }
 
   get vocabSize(): number {
