@@ -2,8 +2,12 @@
 
 import type { LaneCache } from '../kv-cache/lane-cache.js';
 
-/** Growth beyond what is needed, so that not every step copies the slab. */
-const GROWTH = 1.25;
+/**
+ * Tokens beyond what is needed, so that not every step copies the slab, though every step reads the slack: in a
+ * slab of L tokens that grows by G, copying costs about L / G a step and reading G / 2, which are least together
+ * for G ~ √L. The factor comes from copying a token taking some three times as long as reading it.
+ */
+const slackFor = (tokens: number): number => Math.ceil(2.5 * Math.sqrt(tokens));
 /** The slab shrinks once it is this many times larger than needed, in either direction. */
 const SLACK = 2;
 
@@ -36,7 +40,7 @@ export class SlabBudget {
   reserve(lanes: number, tokens: number): void {
     const cache = this.#cache;
     if (lanes <= cache.lanes && tokens <= cache.capacity) return;
-    const roomy = tokens > cache.capacity ? Math.ceil(tokens * GROWTH) : cache.capacity;
+    const roomy = tokens > cache.capacity ? tokens + slackFor(tokens) : cache.capacity;
     cache.resize(lanes, this.fits(lanes, roomy) ? roomy : tokens);
   }
 
@@ -48,7 +52,8 @@ export class SlabBudget {
       return;
     }
     const manyLanes = cache.lanes > SLACK * lanes;
-    const longLanes = cache.bytesFor(1, cache.capacity) > SLACK * cache.bytesFor(1, tokens * GROWTH);
-    if (manyLanes || longLanes) cache.resize(lanes, longLanes ? Math.ceil(tokens * GROWTH) : cache.capacity);
+    const roomy = tokens + slackFor(tokens);
+    const longLanes = cache.bytesFor(1, cache.capacity) > SLACK * cache.bytesFor(1, roomy);
+    if (manyLanes || longLanes) cache.resize(lanes, longLanes ? roomy : cache.capacity);
   }
 }

@@ -100,9 +100,9 @@ describe('SlabBudget', () => {
     const cache = newCache();
     const budget = new SlabBudget(cache, bytesOf(200));
     budget.reserve(1, 64);
-    expect(shape(cache)).toEqual([1, 80]);
+    expect(shape(cache)).toEqual([1, 88]);
     budget.reserve(2, 70);
-    expect(shape(cache)).toEqual([2, 80]);
+    expect(shape(cache)).toEqual([2, 88]);
     budget.reserve(2, 96);
     expect(shape(cache)).toEqual([2, 96]);
     expect(budget.usage).toBeCloseTo(0.96);
@@ -113,9 +113,9 @@ describe('SlabBudget', () => {
     const budget = new SlabBudget(cache, bytesOf(1000));
     budget.reserve(4, 160);
     budget.trim(2, 100);
-    expect(shape(cache)).toEqual([4, 200]);
+    expect(shape(cache)).toEqual([4, 192]);
     budget.trim(1, 100);
-    expect(shape(cache)).toEqual([1, 200]);
+    expect(shape(cache)).toEqual([1, 192]);
     budget.trim(1, 20);
     expect(shape(cache)).toEqual([1, 32]);
     budget.trim(0, 0);
