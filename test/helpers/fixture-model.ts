@@ -60,7 +60,8 @@ export async function loadFolder(
   const checkpoint = openCheckpoint(folder);
   const config = readDecoderConfig(checkpoint);
   const model = compileModel(checkpoint, config, { ...precision, cacheFolder });
-  return { model, runner: await ModelRunner.load(model, checkpoint, 1, precision.weights !== 'fp32') };
+  const promptGraph = precision.weights !== 'fp32';
+  return { model, runner: await ModelRunner.load(model, checkpoint, 1, { promptGraph }) };
 }
 
 /** Feeds `tokens` to lane 0 in chunks and returns the logits of the asked positions, row after row. */

@@ -42,6 +42,13 @@ export interface StepResult {
   readonly opened: Readonly<Record<string, Float32Array>>;
 }
 
+export interface RunnerOptions {
+  /** Whether long prompts run in a graph of their own; measured if absent. */
+  readonly promptGraph?: boolean;
+  /** Beginning of the files that then tell, on closing, the time of every node. */
+  readonly profilePrefix?: string;
+}
+
 export class ModelRunner implements Runner {
   readonly cache: SlabLaneCache;
   readonly #config: DecoderConfig;
@@ -72,18 +79,15 @@ export class ModelRunner implements Runner {
     this.#rotary = this.#rotaryFeeds(firstRotaryLength);
   }
 
-  /**
-   * Takes over the checkpoint, which it closes in the end. Whether long prompts run in a graph of their own is
-   * measured unless it is given.
-   */
+  /** Takes over the checkpoint, which it closes in the end. */
   static async load(
     model: CompiledModel,
     checkpoint: Checkpoint,
     threads: number,
-    promptGraph?: boolean,
+    options: RunnerOptions = {},
   ): Promise<ModelRunner> {
-    const hasPromptGraph = promptGraph ?? (await promptKernelsPay(model, threads));
-    const sessions = new VariantSessions(model, threads);
+    const hasPromptGraph = options.promptGraph ?? (await promptKernelsPay(model, threads));
+    const sessions = new VariantSessions(model, threads, Date.now, options.profilePrefix);
     await sessions.get(plainVariant);
     if (hasPromptGraph) await sessions.get(plainVariant, 'prompt');
     return new ModelRunner(model, checkpoint, sessions, hasPromptGraph);

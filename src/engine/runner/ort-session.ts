@@ -10,13 +10,18 @@ export type Fetches = Readonly<Record<string, Tensor | null>>;
 
 export class OrtSession {
   readonly #session: InferenceSession;
+  readonly #isProfiled: boolean;
 
-  private constructor(session: InferenceSession) {
+  private constructor(session: InferenceSession, isProfiled: boolean) {
     this.#session = session;
+    this.#isProfiled = isProfiled;
   }
 
-  /** `threads` is the number of cores that one step may use. */
-  static async load(path: string, threads: number): Promise<OrtSession> {
+  /**
+   * `threads` is the number of cores that one step may use. With a `profilePrefix` the times of all nodes are
+   * written to a file of that beginning on release.
+   */
+  static async load(path: string, threads: number, profilePrefix?: string): Promise<OrtSession> {
     const options: InferenceSession.SessionOptions = {
       intraOpNumThreads: threads,
       interOpNumThreads: 1,
@@ -25,8 +30,9 @@ export class OrtSession {
       logSeverityLevel: 3,
       // Threads that go on spinning after a step steal time from the next session and from the HTTP thread.
       extra: { session: { force_spinning_stop: '1' } },
+      ...(profilePrefix === undefined ? {} : { enableProfiling: true, profileFilePrefix: profilePrefix }),
     };
-    return new OrtSession(await InferenceSession.create(path, options));
+    return new OrtSession(await InferenceSession.create(path, options), profilePrefix !== undefined);
   }
 
   /** Blocks the calling thread until the step is done. */
@@ -35,6 +41,7 @@ export class OrtSession {
   }
 
   async release(): Promise<void> {
+    if (this.#isProfiled) this.#session.endProfiling();
     await this.#session.release();
   }
 }

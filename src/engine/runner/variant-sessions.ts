@@ -21,13 +21,20 @@ const idleMs = 5 * 60_000;
 export class VariantSessions {
   readonly #model: CompiledModel;
   readonly #threads: number;
+  readonly #profilePrefix: string | undefined;
   readonly #loaded = new Map<string, Loaded>();
   readonly #now: () => number;
 
-  constructor(model: CompiledModel, threads: number, now: () => number = Date.now) {
+  constructor(
+    model: CompiledModel,
+    threads: number,
+    now: () => number = Date.now,
+    profilePrefix: string | undefined = undefined,
+  ) {
     this.#model = model;
     this.#threads = threads;
     this.#now = now;
+    this.#profilePrefix = profilePrefix;
   }
 
   get names(): readonly string[] {
@@ -42,7 +49,9 @@ export class VariantSessions {
       return known.session;
     }
     await this.#releaseIdle();
-    const session = await OrtSession.load(this.#model.variantPath(variant, phase), this.#threads);
+    const prefix = this.#profilePrefix && `${this.#profilePrefix}.${phase}`;
+    const path = this.#model.variantPath(variant, phase);
+    const session = await OrtSession.load(path, this.#threads, prefix);
     const stays = variantName(variant) === variantName(plainVariant) && stayingPhases.has(phase);
     this.#loaded.set(name, { session, stays, lastUsed: this.#now() });
     return session;

@@ -35,7 +35,7 @@ it('should never hold full precision twice', async () => {
 it('should give a prompt the same logits whole and in chunks when one graph serves all', async () => {
   const { model, runner } = await loadFixture('llama-gqa', served);
   const checkpoint = openCheckpoint(fixtureFolder('llama-gqa'));
-  const single = await ModelRunner.load(model, checkpoint, 1, false);
+  const single = await ModelRunner.load(model, checkpoint, 1, { promptGraph: false });
   const tokens = seededTokens(3, 90, single.vocabSize);
   const whole = await logitsOf(single, tokens, [89]);
   for (const chunk of [1, 7, 32, 64]) {
