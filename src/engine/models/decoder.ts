@@ -12,7 +12,7 @@ import { decoderTensorNames } from '../checkpoint/decoder-tensors.js';
 import { GraphBuilder } from '../graph/builder.js';
 import type { Graph } from '../graph/ir.js';
 import type { Attended, LayerContext, LayerRows, Phase, Stream } from './layers.js';
-import { commonRows, decoderInputs, isStep, wholeMatrix } from './layers.js';
+import { allNew, commonRows, decoderInputs, isStep, newNames, wholeMatrix } from './layers.js';
 import { PrunedRows } from './pruned-rows.js';
 import { declareRagged, raggedRows } from './ragged-rows.js';
 
@@ -28,6 +28,7 @@ export function buildDecoder(config: DecoderConfig, block: DecoderBlock, phase: 
   declareInputs(graph, config, phase);
   const final = layers(graph, config, names, block, phase);
   graph.mark('final', final);
+  if (phase !== 'pruning') collectNewRows(graph, config, phase);
   head(graph, config, names, final);
   return graph.build();
 }
@@ -108,6 +109,15 @@ function layers(
 function rowsOf(phase: Phase, layer: number): LayerRows {
   if (phase === 'ragged') return raggedRows(layer);
   return phase === 'step' ? { ...commonRows, mask: 'mask/rows' } : commonRows;
+}
+
+/** Keys and values of all layers, one after another: `[2 · layers · n, 1, t, d]`, in prompts `[2 · layers, h, t, d]`. */
+function collectNewRows(graph: GraphBuilder, config: DecoderConfig, phase: Phase): void {
+  const { layers, kvHeads, headDim } = config;
+  const parts = Array.from({ length: layers }, (_, layer) => newNames(layer));
+  const all = parts.flatMap(({ key, value }) => [key, value]);
+  graph.concat(allNew, all, 0);
+  graph.output(allNew, 'float32', ['new_blocks', isStep(phase) ? 1 : kvHeads, 'rows', headDim]);
 }
 
 /** Logits of the asked rows only, `[logit_rows, vocab]`; rows are counted over all lanes. */

@@ -27,6 +27,8 @@ export const decoderInputs = {
 
 export const pastNames = (layer: number) => ({ key: `past.${layer}.key`, value: `past.${layer}.value` });
 export const newNames = (layer: number) => ({ key: `new.${layer}.key`, value: `new.${layer}.value` });
+/** Those of all layers as one output, since each output costs the binding some microseconds; not while pruning. */
+export const allNew = 'new';
 
 /**
  * `step` graphs run one or a few tokens of many lanes against a large cache, `prompt` graphs many tokens of one
@@ -174,7 +176,7 @@ interface HeadRows {
   readonly value: string;
 }
 
-/** Rotates queries and keys; keys and values leave the graph, for the cache. */
+/** Rotates queries and keys; keys and values leave the graph, for the cache, here or all together in the end. */
 function rotated(context: LayerContext, heads: string): HeadRows {
   const { graph, config, layer, path, rows: entering } = context;
   const { key, value } = newNames(layer);
@@ -188,9 +190,11 @@ function rotated(context: LayerContext, heads: string): HeadRows {
     ropeSin,
   );
   graph.split(outputs, turned, entering.headSplit, 2);
-  const shape = [...headDims(context), entering.dims.rows, config.headDim];
-  graph.output(key, 'float32', shape);
-  graph.output(value, 'float32', shape);
+  if (context.phase === 'pruning') {
+    const shape = [...headDims(context), entering.dims.rows, config.headDim];
+    graph.output(key, 'float32', shape);
+    graph.output(value, 'float32', shape);
+  }
   return { query: outputs[0]!, key, value };
 }
 

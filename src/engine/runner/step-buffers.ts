@@ -4,7 +4,7 @@
  */
 
 import type { DecoderConfig } from '../checkpoint/decoder-config.js';
-import { decoderInputs, newNames } from '../models/layers.js';
+import { allNew, decoderInputs } from '../models/layers.js';
 import type { Feeds, Fetches, Tensor } from './ort-session.js';
 import { floats, integers } from './ort-session.js';
 import { headSizes, queryDivision } from './step-inputs.js';
@@ -79,17 +79,15 @@ function allocate(config: DecoderConfig, shape: StepShape, arena: Arena): StepBu
   const tokens = lanes * rows;
   const headAxes = headSizes(phase, lanes, kvHeads);
   const [sequences] = headAxes;
-  const perLayer = (name: string) =>
-    Array.from({ length: layers }, (_, layer) =>
-      arena.floats(`${name}.${layer}`, tokens * kvHeads * headDim),
-    );
+  const newRows = arena.floats('new', 2 * layers * tokens * kvHeads * headDim);
+  const newBlocks = Array.from({ length: 2 * layers }, (_, i) =>
+    newRows.subarray(i * tokens * kvHeads * headDim, (i + 1) * tokens * kvHeads * headDim),
+  );
   const embeddings = arena.floats('embeddings', tokens * hiddenSize);
   const mask = arena.floats('mask', tokens * (capacity + rows));
   const positions = new BigInt64Array(sequences * (group + 2) * rows);
   const asked = new BigInt64Array(logitRows);
   const logits = arena.floats('logits', logitRows * vocabSize);
-  const newKeys = perLayer('key');
-  const newValues = perLayer('value');
   const feeds: Feeds = {
     [decoderInputs.embeddings]: floats(embeddings, [lanes, rows, hiddenSize]),
     [decoderInputs.mask]: floats(mask, [lanes, 1, rows, capacity + rows]),
@@ -102,12 +100,12 @@ function allocate(config: DecoderConfig, shape: StepShape, arena: Arena): StepBu
     [decoderInputs.regroupedShape]: sizes(lanes, kvHeads, group, rows, headDim),
     [decoderInputs.logitRows]: integers(asked),
   };
-  const fetches: Record<string, Tensor> = { logits: floats(logits, [logitRows, vocabSize]) };
-  for (let layer = 0; layer < layers; layer++) {
-    const { key, value } = newNames(layer);
-    fetches[key] = floats(newKeys[layer]!, [...headAxes, rows, headDim]);
-    fetches[value] = floats(newValues[layer]!, [...headAxes, rows, headDim]);
-  }
+  const fetches: Fetches = {
+    logits: floats(logits, [logitRows, vocabSize]),
+    [allNew]: floats(newRows, [2 * layers * sequences, headAxes[1], rows, headDim]),
+  };
+  const newKeys = newBlocks.filter((_, i) => i % 2 === 0);
+  const newValues = newBlocks.filter((_, i) => i % 2 === 1);
   return { embeddings, mask, positions, logitRows: asked, logits, newKeys, newValues, feeds, fetches };
 }
 
