@@ -6,6 +6,7 @@
  *     models--<org>--<name>/snapshots/<commit>/<file>    links to ../../blobs/<checksum>
  */
 
+import { randomUUID } from 'node:crypto';
 import { copyFile, mkdir, readFile, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import { diskError } from './disk-error.js';
@@ -98,7 +99,7 @@ async function weightNames(folder: string): Promise<readonly string[]> {
 
 /** Creates a file beside `path`, then moves it there in one step. */
 async function replace(path: string, create: (temporary: string) => Promise<void>): Promise<void> {
-  const temporary = `${path}.${process.pid}.tmp`;
+  const temporary = `${path}.${randomUUID()}.tmp`;
   try {
     await rm(temporary, { force: true });
     await create(temporary);
