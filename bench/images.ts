@@ -1,6 +1,6 @@
 /**
  * What an image costs before the decoder: decoding a photograph of 12 megapixels, scaling it as each family does, and
- * one tile through towers of published shapes with random weights. `tsx images.ts [--repeats 5] [--weights fp32]`
+ * one tile through towers of published shapes with random weights. `tsx images.ts [--repeats 5] [--weights fp32] [--only SmolVLM]`
  */
 
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -23,7 +23,11 @@ import { median } from './statistics.js';
 import { formatNumber, formatTable } from './table.js';
 
 const { values: flags } = parseArgs({
-  options: { repeats: { type: 'string', default: '5' }, weights: { type: 'string', default: 'int8' } },
+  options: {
+    repeats: { type: 'string', default: '5' },
+    weights: { type: 'string', default: 'int8' },
+    only: { type: 'string', default: '' },
+  },
 });
 const repeats = Number(flags.repeats);
 const weights = flags.weights === 'fp32' ? 'fp32' : 'int8';
@@ -74,15 +78,23 @@ const towers: Readonly<Record<string, TowerConfig>> = {
   },
 };
 
-const results: Record<string, number> = {};
 const jpeg = await photograph();
-results['read the header'] = await medianMs(() => measureImage(jpeg, limits, 'photo'));
-results['decode the JPEG'] = await medianMs(() => decodeImage(jpeg, limits, 'photo'));
 const picture = await decodeImage(jpeg, limits, 'photo');
-for (const [name, width, height, filter] of scalings) {
-  results[name] = await medianMs(async () => resample(picture, { width, height }, filter));
-}
-for (const [name, tower] of Object.entries(towers)) results[`encode a tile: ${name}`] = await encodeMs(tower);
+const steps: Readonly<Record<string, () => Promise<number>>> = {
+  'read the header': () => medianMs(() => measureImage(jpeg, limits, 'photo')),
+  'decode the JPEG': () => medianMs(() => decodeImage(jpeg, limits, 'photo')),
+  ...Object.fromEntries(
+    scalings.map(([name, width, height, filter]) => [
+      name,
+      () => medianMs(async () => resample(picture, { width, height }, filter)),
+    ]),
+  ),
+  ...Object.fromEntries(
+    Object.entries(towers).map(([name, tower]) => [`encode a tile: ${name}`, () => encodeMs(tower)]),
+  ),
+};
+const results: Record<string, number> = {};
+for (const [name, run] of Object.entries(steps)) if (name.includes(flags.only)) results[name] = await run();
 
 const rows = Object.entries(results).map(([name, ms]) => [name, formatNumber(ms)]);
 console.log(
@@ -145,14 +157,13 @@ function randomWeights(config: VisionConfig): RowReader {
     byteOffset: 0,
     byteLength: 0,
   });
-  let state = 1;
-  const next = () => {
-    state = Math.imul(state, 1664525) + 1013904223;
-    return state / 2 ** 36;
-  };
   return {
     tensor: info,
-    readRows: (tensor, _first, rows) => Float32Array.from({ length: rows * rowWidth(tensor) }, next),
+    readRows: (tensor, first, rows) => {
+      const values = new Float32Array(rows * rowWidth(tensor));
+      for (let i = 0; i < values.length; i++) values[i] = Math.imul(i + first, 2654435761) / 2 ** 37;
+      return values;
+    },
   };
 }
 

@@ -3,8 +3,10 @@
 import { defineCommand } from 'citty';
 import { loadConfig } from '../config.js';
 import { TrimtabError } from '../core/errors.js';
+import type { CompiledEyes } from '../engine/compiler/compiled-eyes.js';
 import { dump } from '../engine/graph/dump.js';
 import type { Variant } from '../engine/graph/pipeline.js';
+import { projectedTokens } from '../engine/models/vision-projector.js';
 import type { PreparedModel } from '../engine/prepare-model.js';
 import { parameterCount } from '../engine/prepare-model.js';
 import { makeReady } from '../make-ready.js';
@@ -53,7 +55,7 @@ function parseOpenings(text: string | undefined, layers: number): Variant {
   };
 }
 
-function describe(id: string, { compiled, checkpoint }: PreparedModel): string {
+function describe(id: string, { compiled, eyes, checkpoint }: PreparedModel): string {
   const { config, precision, weightBytes, folder } = compiled;
   const { family, layers, hiddenSize, intermediateSize, heads, kvHeads, headDim, vocabSize } = config;
   const facts: [string, string | number][] = [
@@ -67,8 +69,22 @@ function describe(id: string, { compiled, checkpoint }: PreparedModel): string {
     ['context', `${config.contextLength} tokens`],
     ['cache', `${formatBytes(8 * layers * kvHeads * headDim)} a token`],
     ['weights', `${precision.weights}, ${formatBytes(weightBytes)}`],
+    ...(eyes === undefined ? [] : eyeFacts(eyes)),
     ['checkpoint', checkpoint.folder],
     ['compiled', folder],
   ];
   return `${facts.map(([name, value]) => `${name.padEnd(11)} ${value}`).join('\n')}\n`;
+}
+
+function eyeFacts({ config, precision, weightBytes }: CompiledEyes): [string, string][] {
+  const { tower, featureLayers, family } = config;
+  const { kind, hiddenSize, layers, imageSize, patchSize } = tower;
+  const used = `${featureLayers} of ${layers} layers, ${hiddenSize} wide`;
+  return [
+    ['eyes', `${family}: ${kind} tower, ${used}, ${precision.weights}, ${formatBytes(weightBytes)}`],
+    [
+      'tile',
+      `${imageSize} × ${imageSize} pixels in patches of ${patchSize}, ${projectedTokens(config)} tokens`,
+    ],
+  ];
 }

@@ -203,6 +203,15 @@ export function towerTokens({ tower, keepsClassToken }: VisionConfig): number {
   return patchesPerSide(tower) ** 2 + (tower.kind === 'clip' && keepsClassToken ? 1 : 0);
 }
 
+/** True if a layer follows the features, so that its keys can say which rows are alike. */
+export function hasMetric({
+  tower,
+  featureLayers,
+  finalNorm,
+}: Pick<VisionConfig, 'tower' | 'featureLayers' | 'finalNorm'>): boolean {
+  return !finalNorm && featureLayers < tower.layers;
+}
+
 export function patchesPerSide({
   imageSize,
   patchSize,

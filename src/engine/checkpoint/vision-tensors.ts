@@ -5,7 +5,7 @@ import type { ProjectionNames } from './decoder-tensors.js';
 import { checkTensor } from './decoder-tensors.js';
 import { invalidCheckpoint } from './files.js';
 import type { ProjectorConfig, TowerConfig, VisionConfig, VisionFamily } from './vision-config.js';
-import { patchesPerSide } from './vision-config.js';
+import { hasMetric, patchesPerSide } from './vision-config.js';
 
 export interface NormNames {
   readonly weight: string;
@@ -120,7 +120,8 @@ export function visionShapes(config: VisionConfig): Map<string, readonly number[
 
 type Shapes = readonly (readonly [name: string | undefined, shape: readonly number[]])[];
 
-function towerShapes({ tower, featureLayers, finalNorm }: VisionConfig): Shapes {
+function towerShapes(config: VisionConfig): Shapes {
+  const { tower, featureLayers, finalNorm } = config;
   const { hiddenSize: width, patchSize, intermediateSize: inner, kind } = tower;
   const names = towerNames(tower);
   const positions = patchesPerSide(tower) ** 2 + (kind === 'clip' ? 1 : 0);
@@ -132,7 +133,12 @@ function towerShapes({ tower, featureLayers, finalNorm }: VisionConfig): Shapes 
     ...(names.preNorm === undefined ? [] : normShapes(names.preNorm, width)),
     ...names.layers.slice(0, featureLayers).flatMap((layer) => layerShapes(layer, width, inner)),
     ...(finalNorm ? normShapes(names.postNorm, width) : []),
+    ...(hasMetric(config) ? metricShapes(names.layers[featureLayers]!, width) : []),
   ];
+}
+
+function metricShapes(layer: TowerLayerNames, width: number): Shapes {
+  return [...normShapes(layer.norm1, width), ...projectionShapes(layer.k, width, width)];
 }
 
 function layerShapes(layer: TowerLayerNames, width: number, inner: number): Shapes {

@@ -44,6 +44,10 @@ export class CompiledEyes {
     return this.#graphs[name];
   }
 
+  get weightBytes(): number {
+    return this.#artifact.weightBytes;
+  }
+
   path(name: EyeGraph): string {
     return this.#artifact.graphPath(name, () => this.#graphs[name]);
   }

@@ -8,7 +8,7 @@
  */
 
 import type { VisionConfig } from '../checkpoint/vision-config.js';
-import { patchesPerSide } from '../checkpoint/vision-config.js';
+import { hasMetric, patchesPerSide } from '../checkpoint/vision-config.js';
 import type { NormNames, TowerLayerNames } from '../checkpoint/vision-tensors.js';
 import { towerNames } from '../checkpoint/vision-tensors.js';
 import type { NormWeights } from '../graph/builder.js';
@@ -27,11 +27,6 @@ export const towerPorts = {
    */
   metric: 'metric',
 } as const;
-
-/** True if a layer follows the features, so that its keys can say which rows are alike. */
-export function hasMetric({ tower, featureLayers, finalNorm }: VisionConfig): boolean {
-  return !finalNorm && featureLayers < tower.layers;
-}
 
 export function buildTower(config: VisionConfig): Graph {
   const builder = new TowerBuilder(config);

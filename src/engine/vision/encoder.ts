@@ -1,10 +1,10 @@
 /** Tower and projector as sessions: the patches of tiles in, features and rows of the decoder out. */
 
 import { setImmediate } from 'node:timers/promises';
-import { towerTokens } from '../checkpoint/vision-config.js';
+import { hasMetric, towerTokens } from '../checkpoint/vision-config.js';
 import type { CompiledEyes } from '../compiler/compiled-eyes.js';
 import { projectedTokens, projectorPorts } from '../models/vision-projector.js';
-import { hasMetric, towerPorts } from '../models/vision-tower.js';
+import { towerPorts } from '../models/vision-tower.js';
 import { floats, OrtSession } from '../runner/ort-session.js';
 import type { VisualFeatures } from './visual-features.js';
 
