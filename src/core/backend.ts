@@ -14,6 +14,8 @@ export interface ModelInfo {
   /** Changes whenever the same request could get another answer: weights, precision, graph. */
   readonly fingerprint: string;
   readonly inputModalities: readonly string[];
+  /** How the model writes tool calls; absent if it does not, or in a way that is not known here. */
+  readonly toolFormat?: string | undefined;
   readonly state: 'loading' | 'ready' | 'restarting' | 'failed';
 }
 

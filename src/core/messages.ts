@@ -97,6 +97,35 @@ export type OutputFormat = { readonly field: string } & (
   | { readonly kind: 'grammar'; readonly text: string }
 );
 
+/** A function that the model may ask to be called. */
+export interface ToolFunction {
+  readonly name: string;
+  /** JSON Schema of its arguments; undefined for a function without any. */
+  readonly parameters: unknown;
+  /** Arguments must validate even where the model is free to call or not. */
+  readonly strict: boolean;
+  /** Where the schema stands in the request, for errors. */
+  readonly field: string;
+}
+
+export interface ToolUse {
+  /** Those that may be called; the chat template may be told of more. */
+  readonly functions: readonly ToolFunction[];
+  readonly choice: 'auto' | 'required';
+  /** Whether one answer may hold several calls. */
+  readonly parallel: boolean;
+  /** Where the request asks for it, for errors. */
+  readonly field: string;
+}
+
+/** A piece of a tool call: the first of each index has `id` and `name`, the others more of the arguments. */
+export interface ToolCallDelta {
+  readonly index: number;
+  readonly id?: string;
+  readonly name?: string;
+  readonly arguments: string;
+}
+
 export interface GenerateRequest {
   readonly id: string;
   readonly model: string;
@@ -106,6 +135,7 @@ export interface GenerateRequest {
   readonly sampling: SamplingParams;
   readonly stop: StopParams;
   readonly outputFormat: OutputFormat | undefined;
+  readonly tools: ToolUse | undefined;
   /** Number of alternatives per token (0–20), or undefined for no log-probabilities. */
   readonly topLogprobs: number | undefined;
   /** Returns the prompt itself before the completion, with log-probabilities if those are asked for. */
@@ -137,6 +167,8 @@ export interface Usage {
   readonly promptTokens: number;
   readonly cachedTokens: number;
   readonly completionTokens: number;
+  /** Those of the completion that were thoughts, if there were any. */
+  readonly reasoningTokens?: number;
   /** Only where something was merged, pruned or otherwise saved. */
   readonly efficiency?: EfficiencyReceipt;
   /** Only of requests with images. */
@@ -176,6 +208,9 @@ export type GenerateEvent =
       readonly choice: number;
       /** Whole characters, never part of a stop string; may be empty while text is held back. */
       readonly text: string;
+      /** What the model thinks before it answers, where it says so. */
+      readonly reasoning?: string;
+      readonly toolCalls?: readonly ToolCallDelta[];
       readonly tokenCount: number;
       readonly logprobs?: readonly TokenLogprob[];
     }

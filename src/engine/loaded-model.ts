@@ -2,6 +2,7 @@
 
 import type { ModelInfo } from '../core/backend.js';
 import type { EfficiencyOptions } from '../core/efficiency.js';
+import type { AnswerFormat } from './answer/answer-format.js';
 import type { Runner } from './runner/runner.js';
 import type { Tokenizer } from './tokenizer/tokenizer.js';
 import type { Vision, VisionLimits } from './vision/vision.js';
@@ -13,7 +14,12 @@ export interface LoadedModel {
   readonly vision?: Vision;
   /** All tokens that end an answer, from `generation_config.json` and the tokenizer. */
   readonly eosTokenIds: readonly number[];
-  readonly info: Pick<ModelInfo, 'architecture' | 'weights' | 'fingerprint' | 'inputModalities'>;
+  /** What answers are made of besides text; plain text if absent. */
+  readonly answerFormat?: AnswerFormat;
+  readonly info: Pick<
+    ModelInfo,
+    'architecture' | 'weights' | 'fingerprint' | 'inputModalities' | 'toolFormat'
+  >;
 }
 
 /** Plain data: it crosses into the worker. */

@@ -1,5 +1,6 @@
 /** What a worker calls to get its model: the checkpoint compiled, the sessions loaded, the tokenizer ready. */
 
+import { detectAnswerFormat } from './answer/answer-format.js';
 import type { CompiledEyes } from './compiler/compiled-eyes.js';
 import type { CompiledModel } from './compiler/compiled-model.js';
 import { imageConfigSchema } from './config.js';
@@ -18,12 +19,14 @@ export const loadModel: LoadModel = async (options): Promise<LoadedModel> => {
   const vision = eyes && (await Vision.load(eyes, checkpoint, imageToken, limits, threads));
   const runner = await ModelRunner.load(compiled, checkpoint, threads);
   const fromTokenizer = tokenizer.eosTokenId === undefined ? [] : [tokenizer.eosTokenId];
+  const answerFormat = detectAnswerFormat(tokenizer);
   return {
     runner,
     tokenizer,
     ...(vision === undefined ? {} : { vision }),
     eosTokenIds: [...new Set([...compiled.config.eosTokenIds, ...fromTokenizer])],
-    info: modelInfo(compiled, eyes),
+    answerFormat,
+    info: { ...modelInfo(compiled, eyes), toolFormat: answerFormat.tools?.name },
   };
 };
 

@@ -1,10 +1,26 @@
+import { afterAll, beforeAll, describe } from 'vitest';
+import { plainFormat } from '../../src/engine/answer/answer-format.js';
+import { hermes } from '../../src/engine/answer/formats/hermes.js';
 import { EchoBackend } from '../helpers/echo-backend.js';
 import { startTestServer } from '../helpers/test-server.js';
-import { describeContract } from './describe-contract.js';
+import { toolCases } from './cases/tools.js';
+import { describeContract, type RunningTarget } from './describe-contract.js';
 
 describeContract('a backend in memory', async () => {
   const server = await startTestServer(new EchoBackend({ models: ['org/echo'], stepMs: 1 }));
   return { url: server.url, model: 'org/echo', close: server.close };
+});
+
+const answerFormat = { ...plainFormat, tools: hermes, takesTools: true, reasons: true };
+
+describe('tools of a backend in memory', () => {
+  let target: RunningTarget;
+  beforeAll(async () => {
+    const server = await startTestServer(new EchoBackend({ models: ['org/echo'], answerFormat }));
+    target = { url: server.url, model: 'org/echo', close: server.close };
+  });
+  afterAll(() => target.close());
+  toolCases(() => target);
 });
 
 // Any server can be checked: CONTRACT_URL=http://127.0.0.1:8080 CONTRACT_MODEL=nano npx vitest run test/contract

@@ -26,6 +26,7 @@ export class ByteTokenizer implements Tokenizer {
   readonly eosTokenId = BYTE_EOS;
   readonly specialTokenIds = new Set(controlTokens.keys());
   readonly hasChatTemplate = true;
+  readonly chatTemplateSource: string = '';
 
   encode(text: string, { addSpecialTokens }: EncodeOptions, maxTokens = Number.POSITIVE_INFINITY): number[] {
     const bytes = [...new TextEncoder().encode(text)];

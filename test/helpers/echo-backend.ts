@@ -14,12 +14,14 @@ import type {
   Prompt,
 } from '../../src/core/messages.js';
 import type { TokenConstraint } from '../../src/decoding/token-constraint.js';
+import type { AnswerFormat } from '../../src/engine/answer/answer-format.js';
+import type { AnswerPiece, AnswerReader } from '../../src/engine/answer/answer-reader.js';
 import {
+  answerPlan,
   beginToken,
   decode,
   encode,
   endToken,
-  newConstraint,
   nextLogprobs,
   pieceOf,
   randomStream,
@@ -40,6 +42,7 @@ export interface EchoOptions {
   /** Breaks with `engine_failure` after so many tokens. */
   readonly failAfterTokens?: number;
   readonly state?: ModelInfo['state'];
+  readonly answerFormat?: AnswerFormat;
 }
 
 export class EchoBackend implements Backend {
@@ -151,7 +154,7 @@ export class EchoBackend implements Backend {
     const { maxModelLength, state } = this.requireModel(request.model);
     if (this.closing) throw new TrimtabError('shutting_down', 'draining', { retryAfterSeconds: 3 });
     if (state !== 'ready') throw new TrimtabError('model_unavailable', `${request.model} is ${state}`);
-    newConstraint(request); // what is wrong with it is said before the first event
+    answerPlan(request, this.options.answerFormat); // what is wrong with it is said before the first event
     if (prompt.length + (request.stop.maxTokens ?? 1) > maxModelLength) {
       throw new TrimtabError('context_length_exceeded', `${prompt.length} prompt tokens do not fit`, {
         param: request.prompt.kind === 'chat' ? 'messages' : 'prompt',
@@ -190,7 +193,8 @@ export class EchoBackend implements Backend {
     const room = this.requireModel(request.model).maxModelLength - prompt.length;
     const choices = Array.from(
       { length: request.n },
-      (_, index) => new Choice(request, prompt.length, index, request.stop.maxTokens ?? room),
+      (_, index) =>
+        new Choice(request, prompt.length, index, request.stop.maxTokens ?? room, this.options.answerFormat),
     );
     while (choices.some((choice) => !choice.isFinished)) {
       for (const choice of choices) {
@@ -235,16 +239,20 @@ class Choice {
   private readonly text: TextStream;
   private readonly random: () => number;
   private readonly constraint: TokenConstraint | undefined;
+  private readonly reader: AnswerReader;
 
   constructor(
     private readonly request: GenerateRequest,
     private readonly promptLength: number,
     private readonly index: number,
     private readonly maxTokens: number,
+    answerFormat: AnswerFormat | undefined,
   ) {
     this.script = [...encode(scriptOf(request.prompt)), endToken];
     this.text = new TextStream(request.stop.strings, request.stop.includeStopString);
-    this.constraint = newConstraint(request);
+    const plan = answerPlan(request, answerFormat);
+    this.constraint = plan.constraint();
+    this.reader = plan.reader();
     const { seed } = request.sampling;
     this.random = randomStream(seed === undefined ? Math.random() * 2 ** 31 : seed * 131 + index);
   }
@@ -267,18 +275,29 @@ class Choice {
     this.constraint?.accept(id);
     const text = this.text.push(id);
     const scored = topLogprobs === undefined ? {} : { logprobs: [tokenLogprob(id, logprobs, topLogprobs)] };
-    yield { type: 'delta', choice: this.index, text, tokenCount: 1, ...scored };
+    const read = this.reader.push(text);
+    yield { type: 'delta', choice: this.index, ...pieceFields(read), tokenCount: 1, ...scored };
     if (this.constraint?.complete) yield* this.finish('stop', null);
     else if (this.text.matched !== null) yield* this.finish('stop', this.text.matched);
     else if (stop.tokenIds.includes(id)) yield* this.finish('stop', id);
   }
 
   private *finish(reason: FinishReason, matchedStop: string | number | null): Generator<GenerateEvent> {
-    const rest = this.text.flush();
-    if (rest !== '') yield { type: 'delta', choice: this.index, text: rest, tokenCount: 0 };
+    const rest = pieceFields(this.reader.finish(this.text.flush()));
+    if (Object.keys(rest).length > 1 || rest.text !== '') {
+      yield { type: 'delta', choice: this.index, ...rest, tokenCount: 0 };
+    }
     this.isFinished = true;
     yield { type: 'finish', choice: this.index, reason, matchedStop };
   }
+}
+
+function pieceFields({ text, reasoning, toolCalls }: AnswerPiece) {
+  return {
+    text,
+    ...(reasoning !== '' && { reasoning }),
+    ...(toolCalls.length > 0 && { toolCalls }),
+  };
 }
 
 /** An image is echoed as its size in bytes. */

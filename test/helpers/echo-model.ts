@@ -11,8 +11,9 @@ import type {
   TokenLogprob,
 } from '../../src/core/messages.js';
 import { GrammarCache } from '../../src/decoding/grammar/grammar-cache.js';
-import { isAllowed, type TokenConstraint } from '../../src/decoding/token-constraint.js';
-import { constraintOf } from '../../src/engine/worker/output-constraint.js';
+import { isAllowed } from '../../src/decoding/token-constraint.js';
+import { type AnswerFormat, plainFormat } from '../../src/engine/answer/answer-format.js';
+import { type AnswerPlan, planAnswer } from '../../src/engine/answer/answer-plan.js';
 
 export const beginToken = 256;
 export const endToken = 257;
@@ -35,12 +36,12 @@ export function pieceOf(id: number): string {
 const grammars = new GrammarCache({
   size: vocabularySize,
   eosTokenIds: [endToken],
-  bytes: (id) => (id < 256 ? Uint8Array.of(id) : new Uint8Array(0)),
+  bytes: (id) => (id < 0xff ? Uint8Array.of(id) : new Uint8Array(0)),
 });
 
-/** What holds the answer to the form that the request asks for. */
-export function newConstraint(request: GenerateRequest): TokenConstraint | undefined {
-  return constraintOf(request, grammars)();
+/** What holds the answer to the form that the request asks for, and reads it. */
+export function answerPlan(request: GenerateRequest, format: AnswerFormat = plainFormat): AnswerPlan {
+  return planAnswer(request, '', format, grammars);
 }
 
 /** Log-probabilities of the next token, `likely` standing out from a noise that depends on the position. */

@@ -36,6 +36,7 @@ export function generateRequest(overrides: RequestOverrides = {}): GenerateReque
       ...stop,
     },
     outputFormat: undefined,
+    tools: undefined,
     topLogprobs: undefined,
     echo: false,
     skipSpecialTokens: true,

@@ -21,20 +21,24 @@ export interface Language {
 
 /** Throws a `TrimtabError` that names the part of the request that is wrong or cannot be enforced. */
 export function formatLanguage(format: OutputFormat): Language {
+  return boundedLanguage(format.field, (pool) => readFormat(pool, format));
+}
+
+/** Makes a language in a pool of its own, within bounds. `field` is the part of the request it comes from. */
+export function boundedLanguage(field: string, read: (pool: ExpressionPool) => Expression): Language {
   const pool = new ExpressionPool();
   pool.allow(MAX_EXPRESSIONS);
   try {
-    return { pool, grammar: read(pool, format) };
+    return { pool, grammar: read(pool) };
   } catch (error) {
     if (!(error instanceof RegexError) && !(error instanceof GrammarSyntaxError)) {
-      throw tooComplex(error, format.field);
+      throw tooComplex(error, field);
     }
-    const { field } = format;
     throw new TrimtabError('invalid_request', `${field}: ${error.message}`, { param: field, cause: error });
   }
 }
 
-function read(pool: ExpressionPool, format: OutputFormat): Expression {
+export function readFormat(pool: ExpressionPool, format: OutputFormat): Expression {
   switch (format.kind) {
     case 'json-object':
       return new JsonText(pool).object;

@@ -2,8 +2,8 @@
 
 import { createHash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
-import type { OutputFormat } from '../../core/messages.js';
-import { formatLanguage, type Language } from './format-language.js';
+import type { Expression, ExpressionPool } from './expressions.js';
+import { boundedLanguage } from './format-language.js';
 import { TokenAutomaton } from './token-automaton.js';
 import { Vocabulary, type VocabularySource } from './vocabulary.js';
 
@@ -18,16 +18,15 @@ export class GrammarCache {
     this.#source = source;
   }
 
-  /** Throws a `TrimtabError` that names the part of the request that is wrong or cannot be enforced. */
-  get(format: OutputFormat): TokenAutomaton {
-    return this.#remember(format, format.field, () => formatLanguage(format));
-  }
-
-  #remember(key: unknown, field: string, read: () => Language): TokenAutomaton {
+  /**
+   * `key` tells grammars apart, `read` makes one that is not known yet. Throws a `TrimtabError` that names
+   * `field`, or a part of it, if it is wrong or cannot be enforced.
+   */
+  get(key: unknown, field: string, read: (pool: ExpressionPool) => Expression): TokenAutomaton {
     const hash = createHash('sha256').update(JSON.stringify(key)).digest('base64');
     const known = this.#automata.get(hash);
     if (known !== undefined) return known;
-    const { pool, grammar } = read();
+    const { pool, grammar } = boundedLanguage(field, read);
     this.#vocabulary ??= new Vocabulary(this.#source);
     const automaton = new TokenAutomaton(pool, this.#vocabulary, grammar, field);
     automaton.allowed(automaton.start); // what cannot begin is refused now and not after the first token

@@ -3,7 +3,7 @@
 import type { GenerateEvent, GenerateRequest, ImageUsage } from '../../core/messages.js';
 import { RandomStream, randomSeed } from '../../decoding/random.js';
 import type { Sampler } from '../../decoding/sampler.js';
-import type { TokenConstraint } from '../../decoding/token-constraint.js';
+import { type AnswerPlan, plainAnswer } from '../answer/answer-plan.js';
 import type { EncodedPrompt, Tokenizer } from '../tokenizer/tokenizer.js';
 import type { ImageSpan } from './image-span.js';
 import { PromptScorer } from './prompt-scorer.js';
@@ -24,9 +24,6 @@ export interface GenerationPrompt extends EncodedPrompt {
   readonly images?: readonly ImageSpan[];
   readonly imageUsage?: ImageUsage;
 }
-
-/** Makes the constraint of one choice; none for a free text. */
-export type NewConstraint = () => TokenConstraint | undefined;
 
 export interface GenerationListener {
   emit(event: GenerateEvent): void;
@@ -63,7 +60,7 @@ export class Generation {
     model: GenerationModel,
     place: { readonly rank: number; readonly order: number },
     listener: GenerationListener,
-    newConstraint: NewConstraint = () => undefined,
+    readonly answer: AnswerPlan = plainAnswer,
   ) {
     this.request = request;
     this.model = model;
@@ -84,7 +81,7 @@ export class Generation {
     const seed = request.sampling.seed ?? randomSeed();
     this.sequences = Array.from(
       { length: request.n },
-      (_, choice) => new Sequence(this, choice, new RandomStream(seed, choice), newConstraint()),
+      (_, choice) => new Sequence(this, choice, new RandomStream(seed, choice)),
     );
   }
 
@@ -147,10 +144,12 @@ export class Generation {
   endIfDone(): void {
     if (this.cancelled || !this.sequences.every((sequence) => sequence.finished)) return;
     const completionTokens = this.sequences.reduce((sum, sequence) => sum + sequence.outputLength, 0);
+    const reasoningTokens = this.sequences.reduce((sum, sequence) => sum + sequence.reasoningTokens, 0);
     const usage = {
       promptTokens: this.promptIds.length,
       cachedTokens: this.#cachedTokens,
       completionTokens,
+      ...(reasoningTokens === 0 ? {} : { reasoningTokens }),
       ...(this.#imageUsage === undefined ? {} : { images: this.#imageUsage }),
     };
     this.emit({ type: 'end', usage, timings: this.#timings() });

@@ -6,6 +6,7 @@ import { StopConditions } from '../../decoding/stop-conditions.js';
 import { StopStringMatcher } from '../../decoding/stop-strings.js';
 import type { TokenConstraint } from '../../decoding/token-constraint.js';
 import { TokenHistory } from '../../decoding/token-history.js';
+import type { AnswerReader } from '../answer/answer-reader.js';
 import type { KvRows } from '../kv-cache/lane-cache.js';
 import { describeChoice } from './describe-token.js';
 import type { Generation } from './generation.js';
@@ -27,29 +28,32 @@ export class Sequence {
   /** Keys and values while the sequence has no lane but has computed some. */
   saved: KvRows | undefined;
   finished = false;
+  /** Tokens of the output that were thoughts. */
+  reasoningTokens = 0;
   readonly #random: RandomStream;
   readonly #history: TokenHistory;
   readonly #stops: StopConditions;
   readonly #constraint: TokenConstraint | undefined;
   readonly #output: OutputText;
+  readonly #reader: AnswerReader;
 
-  constructor(
-    generation: Generation,
-    choice: number,
-    random: RandomStream,
-    constraint: TokenConstraint | undefined,
-  ) {
-    const { request, promptIds, model } = generation;
+  constructor(generation: Generation, choice: number, random: RandomStream) {
+    const { request, promptIds, model, answer } = generation;
     this.generation = generation;
     this.choice = choice;
     this.tokens = [...promptIds];
     this.#random = random;
-    this.#constraint = constraint;
+    this.#constraint = answer.constraint();
+    this.#reader = answer.reader();
     this.#history = new TokenHistory(promptIds);
     this.#stops = new StopConditions(request.stop, model.eosTokenIds, generation.maxTokens);
     const continuation = request.prompt.kind !== 'chat' || request.prompt.continueFinalMessage;
     this.#output = new OutputText(
-      model.tokenizer.stream({ skipSpecialTokens: request.skipSpecialTokens, continuation }),
+      model.tokenizer.stream({
+        skipSpecialTokens: request.skipSpecialTokens,
+        kept: answer.markerIds,
+        continuation,
+      }),
       new StopStringMatcher(request.stop.strings, request.stop.includeStopString),
     );
   }
@@ -102,15 +106,23 @@ export class Sequence {
     const ending = silent || !this.#constraint?.complete ? stopped : COMPLETE;
     const piece = silent ? NO_OUTPUT : this.#output.push(id, mayStop, logprob);
     const last = ending !== null && piece.matched === null ? this.#output.finish(mayStop) : NO_OUTPUT;
-    const logprobs = [...piece.logprobs, ...last.logprobs];
+    const matchedStop = piece.matched ?? last.matched;
+    const finish: Ending | null = matchedStop === null ? ending : { reason: 'stop', matchedStop };
+    this.#emit(piece.text + last.text, finish !== null, [...piece.logprobs, ...last.logprobs]);
+    return finish;
+  }
+
+  #emit(text: string, isLast: boolean, logprobs: readonly TokenLogprob[]): void {
+    if (this.#reader.isThinking) this.reasoningTokens++;
+    const answer = isLast ? this.#reader.finish(text) : this.#reader.push(text);
     this.generation.emit({
       type: 'delta',
       choice: this.choice,
-      text: piece.text + last.text,
+      text: answer.text,
+      ...(answer.reasoning === '' ? {} : { reasoning: answer.reasoning }),
+      ...(answer.toolCalls.length === 0 ? {} : { toolCalls: answer.toolCalls }),
       tokenCount: 1,
       ...(this.generation.request.topLogprobs === undefined ? {} : { logprobs }),
     });
-    const matchedStop = piece.matched ?? last.matched;
-    return matchedStop === null ? ending : { reason: 'stop', matchedStop };
   }
 }

@@ -37,6 +37,7 @@ export class HuggingFaceTokenizer implements Tokenizer {
   readonly #surroundings: Surroundings;
   readonly #shield: SpecialTokenShield;
   readonly #template: ChatTemplate | undefined;
+  readonly chatTemplateSource: string;
 
   constructor({ tokenizer, config, chatTemplates }: TokenizerFiles) {
     const added = classifyAddedTokens(tokenizer.added_tokens, config);
@@ -49,6 +50,7 @@ export class HuggingFaceTokenizer implements Tokenizer {
     this.specialTokenIds = new Set(added.filter((token) => token.special).map((token) => token.id));
     this.bosTokenId = this.#table.idOf(config.bos_token);
     this.eosTokenId = this.#table.idOf(config.eos_token);
+    this.chatTemplateSource = [...chatTemplates.values()].join('\n');
     if (chatTemplates.size > 0) {
       this.#template = new ChatTemplate(chatTemplates, { specialTokens: namedTokens(config) });
     }
@@ -119,9 +121,14 @@ export class HuggingFaceTokenizer implements Tokenizer {
     const source = {
       bytes: (id: number, first: boolean) => table.bytes(id, first),
       leadingSpaces: table.leadingSpaces,
-      skipped: options.skipSpecialTokens ? this.specialTokenIds : NONE,
+      skipped: options.skipSpecialTokens ? this.#skipped(options.kept ?? NONE) : NONE,
     };
     return new StreamDecoder(source, options.continuation ?? false);
+  }
+
+  #skipped(kept: ReadonlySet<number>): ReadonlySet<number> {
+    if (kept.size === 0) return this.specialTokenIds;
+    return new Set([...this.specialTokenIds].filter((id) => !kept.has(id)));
   }
 
   tokenBytes(id: number): Uint8Array {

@@ -11,6 +11,8 @@ export interface EncodeOptions {
 
 export interface DecodeOptions {
   readonly skipSpecialTokens: boolean;
+  /** Special tokens that are text all the same. */
+  readonly kept?: ReadonlySet<number>;
   /**
    * True when other text stands before the first id: the space that SentencePiece-like tokenizers put at the
    * start of a text is then kept. Completions continue their prompt; a chat answer is a text of its own.
@@ -48,6 +50,8 @@ export interface Tokenizer {
   readonly eosTokenId: number | undefined;
   readonly specialTokenIds: ReadonlySet<number>;
   readonly hasChatTemplate: boolean;
+  /** All of its chat templates, as Jinja text; empty if there is none. */
+  readonly chatTemplateSource: string;
   /** Throws `context_length_exceeded` without tokenising when the text cannot fit in `maxTokens`. */
   encode(text: string, options: EncodeOptions, maxTokens?: number): number[];
   /**

@@ -6,6 +6,8 @@ import { serializeError, TrimtabError } from '../../core/errors.js';
 import type { GenerateRequest, Prompt } from '../../core/messages.js';
 import { GrammarCache } from '../../decoding/grammar/grammar-cache.js';
 import { Sampler } from '../../decoding/sampler.js';
+import { plainFormat } from '../answer/answer-format.js';
+import { planAnswer } from '../answer/answer-plan.js';
 import type { CacheBytes, EngineConfig } from '../config.js';
 import { PREFIX_BLOCK_TOKENS, PrefixCache } from '../kv-cache/prefix-cache.js';
 import type { LoadedModel } from '../loaded-model.js';
@@ -14,7 +16,6 @@ import { PRIORITY_HANDICAP_MS } from '../scheduler/waiting-queue.js';
 import { Generation, type GenerationModel, type GenerationPrompt } from '../sequence/generation.js';
 import { vocabularySource } from '../tokenizer/token-spelling.js';
 import { checkRequest } from './admission.js';
-import { constraintOf } from './output-constraint.js';
 import { imageParts, PromptReader } from './prompt-reader.js';
 import type { RequestOutput, WorkerStats } from './protocol.js';
 import { ServiceTime } from './service-time.js';
@@ -194,7 +195,8 @@ export class Engine {
   }
 
   #generation(key: number, request: GenerateRequest, prompt: GenerationPrompt): Generation {
-    const newConstraint = constraintOf(request, this.#grammars);
+    const format = this.#model.answerFormat ?? plainFormat;
+    const answer = planAnswer(request, prompt.text, format, this.#grammars);
     const rank = performance.now() + request.priority * PRIORITY_HANDICAP_MS;
     return new Generation(
       request,
@@ -213,7 +215,7 @@ export class Engine {
           this.#generations.delete(key);
         },
       },
-      newConstraint,
+      answer,
     );
   }
 

@@ -1,21 +1,20 @@
 /** `chat.completion.chunk`: the answer as it comes. Per choice a role, content, then a finish reason. */
 
-import type { FinishReason, TokenLogprob } from '../../core/messages.js';
+import type { GenerateEvent, TokenLogprob } from '../../core/messages.js';
 import { addUsage, noUsage, type PromptEvent, type ReplyHead } from '../generation.js';
 import { chatLogprobs } from './logprobs.js';
+import { finishReason, toolCallsDelta, type WireFinishReason } from './tool-calls.js';
+import type { ToolDialect } from './tools.js';
 import { usageBody } from './usage.js';
-
-interface Delta {
-  readonly role?: 'assistant';
-  readonly content?: string;
-}
 
 export async function* chatChunks(
   events: AsyncIterable<PromptEvent>,
   head: ReplyHead,
   includeUsage: boolean,
+  dialect: ToolDialect,
 ) {
   const begun = new Set<number>();
+  const called = new Set<number>();
   let usage = noUsage;
   const chunk = (choices: readonly object[]) => ({
     id: head.id,
@@ -34,19 +33,37 @@ export async function* chatChunks(
       begun.add(index);
       yield chunk([choice(index, { role: 'assistant', content: '' })]);
     }
-    if (event.type === 'finish') yield chunk([choice(index, {}, undefined, event.reason)]);
-    else if (event.text !== '' || event.logprobs !== undefined) {
-      yield chunk([choice(index, { content: event.text }, event.logprobs)]);
+    if (event.type === 'finish') {
+      yield chunk([choice(index, {}, undefined, finishReason(event.reason, called.has(index), dialect))]);
+      continue;
+    }
+    if (event.toolCalls !== undefined) called.add(index);
+    const delta = deltaBody(event, dialect);
+    if (Object.keys(delta).length > 0 || event.logprobs !== undefined) {
+      yield chunk([choice(index, delta, event.logprobs)]);
     }
   }
   if (includeUsage) yield { ...chunk([]), usage: usageBody(usage) };
 }
 
+/** What the piece brings; empty content only with log-probabilities, which need a place to stand. */
+function deltaBody(
+  { text, reasoning, toolCalls, logprobs }: GenerateEvent & { type: 'delta' },
+  dialect: ToolDialect,
+) {
+  const isSilent = reasoning === undefined && toolCalls === undefined;
+  return {
+    ...(reasoning !== undefined && { reasoning_content: reasoning }),
+    ...((text !== '' || (isSilent && logprobs !== undefined)) && { content: text }),
+    ...(toolCalls !== undefined && toolCallsDelta(toolCalls, dialect)),
+  };
+}
+
 function choice(
   index: number,
-  delta: Delta,
+  delta: object,
   tokens?: readonly TokenLogprob[],
-  reason: FinishReason | null = null,
+  reason: WireFinishReason | null = null,
 ) {
   return {
     index,

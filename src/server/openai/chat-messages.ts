@@ -17,10 +17,12 @@ type Part = z.output<typeof part>;
 const content = z.union([wellFormedText, boundedArray(part, 1024)]);
 const name = optional(z.string().max(256));
 
+const calledFunction = z.looseObject({ name: z.string().max(256), arguments: z.string() });
+
 const toolCall = z.looseObject({
   id: z.string().max(256),
   type: z.literal('function'),
-  function: z.looseObject({ name: z.string().max(256), arguments: z.string() }),
+  function: calledFunction,
 });
 
 export const chatMessage = z.discriminatedUnion('role', [
@@ -30,6 +32,7 @@ export const chatMessage = z.discriminatedUnion('role', [
     content: optional(content),
     name,
     tool_calls: optional(boundedArray(toolCall, 128)),
+    function_call: optional(calledFunction),
     reasoning_content: optional(wellFormedText),
     reasoning: optional(wellFormedText),
   }),
@@ -59,7 +62,7 @@ function assistantMessage(
   content: ChatMessage['content'],
   path: string,
 ): ChatMessage {
-  const toolCalls = message.tool_calls?.map(toToolCall);
+  const toolCalls = message.tool_calls?.map(toToolCall) ?? olderCall(message.function_call);
   if (content === null && toolCalls === undefined) {
     throw invalidField(`${path}.content`, 'an assistant message needs content or tool_calls');
   }
@@ -71,6 +74,12 @@ function assistantMessage(
     ...(toolCalls !== undefined && { tool_calls: toolCalls }),
     ...(reasoning !== undefined && { reasoning_content: reasoning }),
   };
+}
+
+/** From before there were tools; its answer comes as a message of role `function`. */
+function olderCall(call: z.output<typeof calledFunction> | undefined): ToolCall[] | undefined {
+  if (call === undefined) return undefined;
+  return [{ id: call.name, type: 'function', function: { name: call.name, arguments: call.arguments } }];
 }
 
 function toToolCall(call: z.output<typeof toolCall>): ToolCall {

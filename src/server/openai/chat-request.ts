@@ -15,6 +15,7 @@ import {
 } from './fields.js';
 import { outputFormat, outputFormatFields } from './output-format.js';
 import { parse } from './parse.js';
+import { type ToolDialect, templateTools, toolDialect, toolFields, toolUse, toolUseFields } from './tools.js';
 import { refuseUnsupported, unsupportedFields } from './unsupported-fields.js';
 
 const maxMessages = 4096;
@@ -27,12 +28,14 @@ export const templateFields = {
   add_generation_prompt: optional(z.boolean()),
   continue_final_message: withDefault(z.boolean(), false),
   chat_template_kwargs: optional(z.record(z.string().max(256), z.unknown())),
+  ...toolFields,
 };
 
 const chatRequestSchema = z.looseObject({
   ...sharedFields,
   ...templateFields,
   ...outputFormatFields,
+  ...toolUseFields,
   max_tokens: optional(z.int().min(1)),
   max_completion_tokens: optional(z.int().min(1)),
   logprobs: withDefault(z.boolean(), false),
@@ -43,6 +46,7 @@ export interface ChatRequest {
   readonly generate: GenerateRequest;
   readonly stream: boolean;
   readonly includeUsage: boolean;
+  readonly dialect: ToolDialect;
 }
 
 /** @throws {TrimtabError} invalid_request or unsupported_parameter, naming the field */
@@ -52,14 +56,16 @@ export function parseChatRequest(input: Readonly<Record<string, unknown>>, id: s
   if (body.top_logprobs !== undefined && !body.logprobs) {
     throw invalidField('top_logprobs', 'allowed only together with logprobs: true');
   }
+  const tools = toolUse(body);
   const generate: GenerateRequest = {
     id,
     model: body.model,
-    prompt: chatPrompt(body),
+    prompt: chatPrompt(body, tools && templateTools(body)),
     n: body.n,
     sampling: samplingParams(body),
     stop: stopParams(body, body.max_completion_tokens ?? body.max_tokens),
     outputFormat: outputFormat(body),
+    tools,
     topLogprobs: body.logprobs ? (body.top_logprobs ?? 0) : undefined,
     echo: false,
     skipSpecialTokens: body.skip_special_tokens,
@@ -68,20 +74,28 @@ export function parseChatRequest(input: Readonly<Record<string, unknown>>, id: s
     cacheSalt: body.cache_salt,
     efficiency: body.efficiency ?? {},
   };
-  return { generate, stream: body.stream, includeUsage: includeUsage(body) };
+  return { generate, stream: body.stream, includeUsage: includeUsage(body), dialect: toolDialect(body) };
 }
 
 const templateSchema = z.looseObject(templateFields);
 
-/** @throws {TrimtabError} invalid_request when the last message would be both closed and left open */
-export function chatPrompt(body: z.output<typeof templateSchema>): GenerateRequest['prompt'] {
+/**
+ * `tools` are what the chat template is told of.
+ * @throws {TrimtabError} invalid_request when the last message would be both closed and left open
+ */
+export function chatPrompt(
+  body: z.output<typeof templateSchema>,
+  tools: readonly object[] | undefined,
+): GenerateRequest['prompt'] {
   if (body.continue_final_message && body.add_generation_prompt === true) {
     throw invalidField('continue_final_message', 'not allowed together with add_generation_prompt: true');
   }
   return {
     kind: 'chat',
     messages: body.messages.map(toChatMessage),
-    ...(body.chat_template_kwargs !== undefined && { templateVariables: body.chat_template_kwargs }),
+    ...((tools ?? body.chat_template_kwargs) !== undefined && {
+      templateVariables: { ...body.chat_template_kwargs, ...(tools !== undefined && { tools }) },
+    }),
     addGenerationPrompt: body.add_generation_prompt ?? !body.continue_final_message,
     continueFinalMessage: body.continue_final_message,
   };

@@ -62,6 +62,7 @@ export function parseCompletionRequest(
     sampling: samplingParams(body),
     stop: stopParams(body, body.max_tokens ?? undefined),
     outputFormat: outputFormat(body),
+    tools: undefined,
     topLogprobs: body.logprobs,
     echo: body.echo,
     skipSpecialTokens: body.skip_special_tokens,

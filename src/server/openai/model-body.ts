@@ -10,6 +10,7 @@ export function modelBody(model: ModelInfo) {
     root: model.id,
     parent: null,
     max_model_len: model.maxModelLength,
+    tool_call_format: model.toolFormat ?? null,
     architecture: { input_modalities: model.inputModalities, output_modalities: ['text'] },
   };
 }

@@ -5,6 +5,7 @@ import type { Prompt } from '../../core/messages.js';
 import { chatPrompt, templateFields } from './chat-request.js';
 import { boundedArray, modelName, optional, tokenId, wellFormedText, withDefault } from './fields.js';
 import { parse } from './parse.js';
+import { templateTools } from './tools.js';
 import { unsupported } from './unsupported-fields.js';
 
 const common = { model: optional(modelName), return_token_strs: withDefault(z.boolean(), false) };
@@ -38,7 +39,7 @@ export function parseTokenizeRequest(input: Readonly<Record<string, unknown>>): 
   if (input.with_pieces === true) throw unsupported('with_pieces', 'use return_token_strs');
   if (input.messages !== undefined) {
     const body = parse(chatSchema, input);
-    return request(body, chatPrompt(body), body.add_special_tokens);
+    return request(body, chatPrompt(body, templateTools(body)), body.add_special_tokens);
   }
   if (input.prompt === undefined && input.content !== undefined) {
     const body = parse(contentSchema, input);

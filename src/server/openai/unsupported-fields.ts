@@ -29,10 +29,6 @@ const common: Readonly<Record<string, IsHarmless>> = {
 
 const chat: Readonly<Record<string, IsHarmless>> = {
   ...common,
-  tools: (value, body) => isEmpty(value, body) || body.tool_choice === 'none',
-  tool_choice: (value) => value === 'none' || value === 'auto',
-  functions: (value, body) => isEmpty(value, body) || body.function_call === 'none',
-  function_call: (value) => value === 'none' || value === 'auto',
   modalities: (value) => Array.isArray(value) && value.every((item) => item === 'text'),
   audio: never,
   web_search_options: never,

@@ -13,7 +13,7 @@ export function usageBody(usage: Usage) {
       ...(usage.images !== undefined && { image_tokens: usage.images.tokens }),
     },
     completion_tokens_details: {
-      reasoning_tokens: 0,
+      reasoning_tokens: usage.reasoningTokens ?? 0,
       audio_tokens: 0,
       accepted_prediction_tokens: 0,
       rejected_prediction_tokens: 0,

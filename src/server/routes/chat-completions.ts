@@ -13,14 +13,15 @@ export function chatCompletions(deps: ServerDependencies): ServerHandler {
   return async (c) => {
     const id = newId('chatcmpl');
     const request = parseChatRequest(await readJson(c.req.raw, deps.config), id);
-    const { generate: core, stream, includeUsage } = request;
+    const { generate: core, stream, includeUsage, dialect } = request;
     const model = requireModel(deps, core.model);
     c.var.record.model = model.id;
     c.var.record.stream = stream;
     const head = replyHead(id, model);
     const prompt = await openLinks(core.prompt, model, deps.imageFetcher, c.req.raw.signal);
     const events = generate(deps, c, [{ ...core, prompt }]);
-    if (stream) return streamReply(deps, c, chatChunks(events, head, includeUsage));
-    return c.json(await chatResponse(events, head, core.n, core.topLogprobs !== undefined));
+    if (stream) return streamReply(deps, c, chatChunks(events, head, includeUsage, dialect));
+    const shape = { n: core.n, logprobs: core.topLogprobs !== undefined, dialect };
+    return c.json(await chatResponse(events, head, shape));
   };
 }

@@ -3,6 +3,7 @@ import { errorOf, type GetTarget, post, type Reply, user } from '../target.js';
 
 type Case = readonly [claim: string, body: object, param: string, code?: string];
 
+const tools = [{ type: 'function', function: { name: 'f' } }];
 const messages = user('hi');
 
 function answer(schema: unknown) {
@@ -69,13 +70,29 @@ const chatMistakes: Case[] = [
     { messages, continue_final_message: true, add_generation_prompt: true },
     'continue_final_message',
   ],
+  ['tools for a model that has no place for them', { messages, tools }, 'tools', 'unsupported_parameter'],
+  ['a forced tool without tools', { messages, tool_choice: 'required' }, 'tool_choice'],
+  ['an unknown tool choice', { messages, tools, tool_choice: 'maybe' }, 'tool_choice'],
   [
-    'tools',
-    { messages, tools: [{ type: 'function', function: { name: 'f' } }] },
-    'tools',
-    'unsupported_parameter',
+    'a choice of no tool',
+    { messages, tools, tool_choice: { type: 'function', function: { name: 'g' } } },
+    'tool_choice',
   ],
-  ['a forced tool', { messages, tool_choice: 'required' }, 'tool_choice', 'unsupported_parameter'],
+  ['tools that are no array', { messages, tools: {} }, 'tools'],
+  [
+    'a tool without a name',
+    { messages, tools: [{ type: 'function', function: {} }] },
+    'tools[0].function.name',
+  ],
+  ['a tool of unknown kind', { messages, tools: [{ type: 'web_search' }] }, 'tools[0].type'],
+  [
+    'a name with spaces',
+    { messages, tools: [{ type: 'function', function: { name: 'a b' } }] },
+    'tools[0].function.name',
+  ],
+  ['two tools of one name', { messages, tools: [...tools, ...tools] }, 'tools[1].function'],
+  ['tools and functions', { messages, tools, functions: [{ name: 'f' }] }, 'functions'],
+  ['a forced function without functions', { messages, function_call: { name: 'f' } }, 'function_call'],
   ['an unknown answer format', { messages, response_format: { type: 'poem' } }, 'response_format.type'],
   ['an answer format that is no object', { messages, response_format: 'json' }, 'response_format'],
   [
