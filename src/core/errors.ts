@@ -72,6 +72,11 @@ const kinds = {
     type: 'rate_limit_error',
     summary: 'Too many requests are waiting; retry later.',
   },
+  rate_limit_exceeded: {
+    status: 429,
+    type: 'rate_limit_error',
+    summary: 'The requests or tokens per minute of the API key are used up.',
+  },
   internal_error: {
     status: 500,
     type: 'server_error',

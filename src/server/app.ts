@@ -7,6 +7,7 @@ import { errorHandler } from './failure.js';
 import { accessLog } from './middleware/access-log.js';
 import { bearerAuth } from './middleware/bearer-auth.js';
 import { crossOrigin } from './middleware/cross-origin.js';
+import { rateLimit } from './middleware/rate-limit.js';
 import { requestId } from './middleware/request-id.js';
 import { chatCompletions } from './routes/chat-completions.js';
 import { completions } from './routes/completions.js';
@@ -23,6 +24,10 @@ export function createApp(deps: ServerDependencies): Hono<ServerEnv> {
   app.use(accessLog(deps));
   app.use(crossOrigin(deps.config));
   app.use(bearerAuth(deps.config));
+  const limited = rateLimit(deps.config);
+
+  app.use('/v1/chat/completions', limited);
+  app.use('/v1/completions', limited);
 
   addRoute(app, 'POST', '/v1/chat/completions', chatCompletions(deps));
   addRoute(app, 'POST', '/v1/completions', completions(deps));

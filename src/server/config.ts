@@ -21,6 +21,14 @@ export const serverConfigSchema = z
     keepAliveIntervalMs: z.int().min(10).default(15_000),
     /** Prompts of one completions request that run at the same time. */
     promptConcurrency: z.int().min(1).default(8),
+    /** For each API key, or for all callers together where there are no keys. Absent: no limit. */
+    rateLimits: z
+      .strictObject({
+        requestsPerMinute: z.int().min(1).max(1_000_000).optional(),
+        /** Prompt and completion together. */
+        tokensPerMinute: z.int().min(1).max(1_000_000_000).optional(),
+      })
+      .prefault({}),
     /** Images that requests name by an http or https URL. */
     remoteImages: z
       .strictObject({

@@ -12,12 +12,12 @@ export function errorHandler(deps: ServerDependencies) {
   };
 }
 
-/** Puts the failure on the record, and into the log when it is the server's fault. */
+/** Puts the failure on the record, and into the log when it is a fault of the server and not its state. */
 export function noteFailure(deps: ServerDependencies, c: ServerContext, error: unknown): TrimtabError {
   const failure = toTrimtabError(error);
   const { record } = c.var;
   record.errorCode = failure.code;
-  if (failure.status >= 500) {
+  if (failure.status >= 500 && failure.status !== 503) {
     const cause = failure.cause instanceof Error ? failure.cause : failure;
     deps.logger.error({ requestId: record.id, code: failure.code, err: cause }, 'request failed');
   }

@@ -6,6 +6,8 @@ export class RequestRecord {
   readonly startedAt = performance.now();
   /** The pattern of the route, never the path itself: a metric label must have few values. */
   route = 'unmatched';
+  /** Place of the caller's API key in the configuration; 0 where there are none. */
+  key = 0;
   model: string | undefined;
   stream = false;
   errorCode: ErrorCode | undefined;

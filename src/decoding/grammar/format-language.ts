@@ -2,6 +2,7 @@
 
 import { TrimtabError } from '../../core/errors.js';
 import type { OutputFormat } from '../../core/messages.js';
+import { canEnd } from './arrows.js';
 import { plainCharacters } from './characters.js';
 import { type Expression, ExpressionPool } from './expressions.js';
 import { GrammarSyntaxError, gbnfLanguage } from './gbnf.js';
@@ -45,10 +46,16 @@ export function readFormat(pool: ExpressionPool, format: OutputFormat): Expressi
     case 'json-schema':
       return schemaLanguage(new JsonText(pool), format.schema, format.field);
     case 'regex':
-      return wholeRegexLanguage(pool, format.pattern, plainCharacters);
+      return requireText(pool, wholeRegexLanguage(pool, format.pattern, plainCharacters));
     case 'choice':
       return pool.choice(...format.choices.map((choice) => pool.literal(choice)));
     case 'grammar':
       return gbnfLanguage(pool, format.text);
   }
+}
+
+/** Lookaheads may contradict each other. */
+function requireText(pool: ExpressionPool, language: Expression): Expression {
+  if (canEnd(pool, language)) return language;
+  throw new RegexError('no text matches it');
 }

@@ -11,20 +11,22 @@ export function bearerAuth(config: ServerConfig): ServerMiddleware {
   const keys = config.apiKeys.map(digest);
   const publicPaths = new Set(['/health', '/ready', ...(config.publicMetrics ? ['/metrics'] : [])]);
   return async function bearerAuth(c, next) {
-    if (keys.length > 0 && !publicPaths.has(c.req.path)) requireKey(c, keys);
+    if (keys.length > 0 && !publicPaths.has(c.req.path)) c.var.record.key = requireKey(c, keys);
     await next();
   };
 }
 
-function requireKey(c: ServerContext, keys: readonly Buffer[]): void {
+/** Returns which of the keys it is. */
+function requireKey(c: ServerContext, keys: readonly Buffer[]): number {
   const given = presentedKey(c);
   if (given === undefined) {
     throw new TrimtabError('invalid_api_key', 'An API key is needed: Authorization: Bearer <key>.');
   }
   const hash = digest(given);
   // Every key is compared, in constant time, so that the time taken tells nothing about them.
-  const matches = keys.filter((key) => timingSafeEqual(key, hash));
-  if (matches.length === 0) throw new TrimtabError('invalid_api_key', 'The API key is not known here.');
+  const matches = keys.map((key) => timingSafeEqual(key, hash));
+  if (!matches.includes(true)) throw new TrimtabError('invalid_api_key', 'The API key is not known here.');
+  return matches.indexOf(true);
 }
 
 function presentedKey(c: ServerContext): string | undefined {

@@ -14,6 +14,9 @@ export function crossOrigin(config: ServerConfig): ServerMiddleware {
       'retry-after',
       'retry-after-ms',
       'x-should-retry',
+      ...['limit', 'remaining', 'reset'].flatMap((what) =>
+        ['requests', 'tokens'].map((kind) => `x-ratelimit-${what}-${kind}`),
+      ),
     ],
     maxAge: 600,
   });

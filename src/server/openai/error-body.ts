@@ -15,6 +15,7 @@ export interface ErrorBody {
 /** Worth another try with the same body, here or at another replica. */
 const retriable: ReadonlySet<ErrorCode> = new Set([
   'queue_full',
+  'rate_limit_exceeded',
   'engine_failure',
   'model_unavailable',
   'shutting_down',

@@ -37,6 +37,7 @@ const schemaOrText = z.union([schemaDocument, z.string().transform(parseSchemaTe
 export const outputFormatFields = {
   response_format: optional(responseFormat),
   json_schema: optional(schemaDocument),
+  schema: optional(schemaDocument),
   grammar: optional(grammar),
   guided_json: optional(schemaOrText),
   guided_regex: optional(pattern),
@@ -79,6 +80,7 @@ function fromResponseFormat({ response_format: format }: Body): readonly OutputF
 function fromGuided(body: Body): readonly OutputFormat[] {
   return [
     ...jsonSchema(body.json_schema, 'json_schema'),
+    ...jsonSchema(body.schema, 'schema'),
     ...grammarText(body.grammar, 'grammar'),
     ...jsonSchema(body.guided_json, 'guided_json'),
     ...regex(body.guided_regex, 'guided_regex'),

@@ -53,6 +53,8 @@ function describe(issue: Issue): string {
         `${bound(issue.inclusive, '≤', '<')} ${issue.maximum}${unit(issue.origin)}`,
         issue.input,
       );
+    case 'invalid_key':
+      return `${showValue(issue.path.at(-1))} is not a valid key`;
     case 'unrecognized_keys':
       return `unknown key ${issue.keys.slice(0, 5).map(showValue).join(', ')}`;
     default:
@@ -61,6 +63,9 @@ function describe(issue: Issue): string {
 }
 
 function describeUnion(issue: z.core.$ZodIssueInvalidUnion): string {
+  // A branch of the right type knows better what is wrong than those of other types.
+  const ofType = issue.errors.map((branch) => branch[0]!).find((first) => first.code !== 'invalid_type');
+  if (ofType !== undefined && issue.discriminator === undefined) return describe(ofType);
   const { discriminator } = issue;
   if (discriminator !== undefined) {
     const received = (issue.input as Record<string, unknown> | undefined)?.[discriminator];

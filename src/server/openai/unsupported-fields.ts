@@ -17,7 +17,6 @@ const isEmpty: IsHarmless = (value) =>
   (Array.isArray(value) || typeof value === 'string') && value.length === 0;
 
 const common: Readonly<Record<string, IsHarmless>> = {
-  schema: never,
   bad_words: isEmpty,
   allowed_token_ids: never,
   use_beam_search: isFalse,

@@ -10,6 +10,9 @@ export function health(): ServerHandler {
 export function ready({ backend }: ServerDependencies): ServerHandler {
   return (c) => {
     if (backend.ready()) return c.json({ status: 'ready' });
+    if (backend.models().every((model) => model.state === 'ready')) {
+      throw new TrimtabError('shutting_down', 'The server is draining before it stops.');
+    }
     const states = backend.models().map((model) => `${model.id} is ${model.state}`);
     throw new TrimtabError('model_unavailable', states.join(', ') || 'No model is loaded.');
   };

@@ -72,6 +72,7 @@ export function structuredOutputCases(target: GetTarget): void {
     [{ guided_grammar: 'root ::= ("ab" | "c")  tail\ntail ::= [0-9]{1,2} "."' }, /^(ab|c)\d{1,2}\.$/],
     [{ grammar: 'root ::= "é" [x-z]' }, /^é[x-z]$/],
     [{ json_schema: { enum: [1, 'two'] } }, /^(1|"two")$/],
+    [{ schema: { const: 'x' } }, /^"x"$/],
     [{ structured_outputs: { regex: 'a{3}|b' } }, /^(aaa|b)$/],
     [{ structured_outputs: { choice: ['ja', 'nein'] } }, /^(ja|nein)$/],
     [{ structured_outputs: { json: { type: 'null' } } }, /^null$/],

@@ -45,6 +45,8 @@ function accumulate(frames: readonly Reply[]) {
   return message;
 }
 
+const ask = (content: string, body: object = {}) => ({ messages: user(content), tools, ...enough, ...body });
+
 export function toolCases(target: GetTarget): void {
   const client = () => new OpenAI({ baseURL: `${target().url}/v1`, apiKey: 'none', maxRetries: 0 });
   const ask = (content: string, body: object = {}) => ({
@@ -144,15 +146,6 @@ export function toolCases(target: GetTarget): void {
     expect(pieces.map((piece) => piece.arguments).join('')).toBe(message.function_call.arguments);
   });
 
-  it('tells thoughts from the answer', async () => {
-    const text = `<think>\nParis is in France.\n</think>\n\nIt is sunny. ${parisCall}`;
-    const { message } = (await chat(target(), ask(text))).choices[0];
-    expect(message).toMatchObject({ reasoning_content: 'Paris is in France.', content: 'It is sunny.' });
-    expect(message.tool_calls).toHaveLength(1);
-    const streamed = accumulate(await streamChat(target(), ask(text)));
-    expect(streamed).toMatchObject({ reasoning: 'Paris is in France.', content: 'It is sunny.' });
-  });
-
   it('runs the tools of the openai package', async () => {
     const asked: string[] = [];
     const runner = client().chat.completions.runTools({
@@ -214,17 +207,6 @@ export function toolCases(target: GetTarget): void {
     expect(await stream.text).toContain('Sun over Paris');
   });
 
-  it('gives reasoning to the ai package', async () => {
-    const provider = createOpenAICompatible({ name: 'trimtab', baseURL: `${target().url}/v1` });
-    const result = await generateText({
-      model: provider(target().model),
-      prompt: '<think>Hm.</think>Yes.',
-      temperature: 0,
-    });
-    expect(result.reasoningText).toBe('Hm.');
-    expect(result.text).toBe('Yes.');
-  });
-
   it('binds tools of the @langchain/openai package', async () => {
     const model = new ChatOpenAI({
       model: target().model,
@@ -245,5 +227,28 @@ export function toolCases(target: GetTarget): void {
     expect(calls).toMatchObject([{ name: 'weather', args: { city: 'Paris', days: 3 } }]);
     const structured = model.withStructuredOutput(weather, { method: 'functionCalling', name: 'weather' });
     expect(weather.parse(await structured.invoke('Words'))).toBeDefined();
+  });
+}
+
+/** For a model that thinks first. */
+export function thoughtCases(target: GetTarget): void {
+  it('tells thoughts from the answer', async () => {
+    const text = `<think>\nParis is in France.\n</think>\n\nIt is sunny. ${parisCall}`;
+    const { message } = (await chat(target(), ask(text))).choices[0];
+    expect(message).toMatchObject({ reasoning_content: 'Paris is in France.', content: 'It is sunny.' });
+    expect(message.tool_calls).toHaveLength(1);
+    const streamed = accumulate(await streamChat(target(), ask(text)));
+    expect(streamed).toMatchObject({ reasoning: 'Paris is in France.', content: 'It is sunny.' });
+  });
+
+  it('gives reasoning to the ai package', async () => {
+    const provider = createOpenAICompatible({ name: 'trimtab', baseURL: `${target().url}/v1` });
+    const result = await generateText({
+      model: provider(target().model),
+      prompt: '<think>Hm.</think>Yes.',
+      temperature: 0,
+    });
+    expect(result.reasoningText).toBe('Hm.');
+    expect(result.text).toBe('Yes.');
   });
 }

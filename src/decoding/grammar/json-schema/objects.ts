@@ -1,4 +1,4 @@
-import { matches } from '../arrows.js';
+import { canEnd, matches } from '../arrows.js';
 import { plainCharacters } from '../characters.js';
 import type { Expression } from '../expressions.js';
 import type { JsonText } from '../json/json-text.js';
@@ -147,7 +147,9 @@ class ExtraMembers {
     const { pool } = this.json;
     const taken = [...this.listed.keys()].map((name) => pool.literal(JSON.stringify(name).slice(1, -1)));
     const excluded = pool.choice(...taken, ...patterns);
-    return excluded === pool.nothing ? names : pool.both(names, pool.not(excluded));
+    if (excluded === pool.nothing) return names;
+    const others = pool.both(names, pool.not(excluded));
+    return canEnd(pool, others) ? others : pool.nothing;
   }
 
   /** `propertyNames` holds for these; the listed names are taken to satisfy it. */

@@ -1,3 +1,4 @@
+import { canEnd } from '../arrows.js';
 import { jsonCharacters, type SpellCharacters } from '../characters.js';
 import type { Expression } from '../expressions.js';
 import type { JsonText } from '../json/json-text.js';
@@ -21,7 +22,9 @@ export function stringLanguage(json: JsonText, located: Located<SchemaObject>): 
   if (patterns.length === 0) return json.stringOf(min, max);
   const isLimited = min > 0 || max !== Number.POSITIVE_INFINITY;
   const conditions = isLimited ? [...patterns, json.canonicalContent(min, max)] : patterns;
-  return json.quoted(conditions.reduce((x, y) => json.pool.both(x, y)));
+  const content = conditions.reduce((x, y) => json.pool.both(x, y));
+  if (!canEnd(json.pool, content)) throw invalid(path, 'no string fulfils all of its conditions');
+  return json.quoted(content);
 }
 
 /** Strings in which the pattern finds a match, by default as they are spelled inside quotes. */

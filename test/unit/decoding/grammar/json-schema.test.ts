@@ -102,6 +102,7 @@ describe('the language of a JSON schema', () => {
     ['schema.enum', { enum: [] }, 'invalid_request'],
     ['schema.pattern', { type: 'string', pattern: '((' }, 'invalid_request'],
     ['schema.pattern', { type: 'string', pattern: '(a)\\1' }, 'invalid_request'],
+    ['schema', { type: 'string', pattern: '^a{3}$', maxLength: 2 }, 'invalid_request'],
     ['schema.minLength', { type: 'string', minLength: 5, maxLength: 2 }, 'invalid_request'],
     ['schema.$ref', { $ref: '#/$defs/missing' }, 'invalid_request'],
     ['schema.$ref', { $ref: '#' }, 'invalid_request'],
