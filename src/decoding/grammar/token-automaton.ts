@@ -33,11 +33,12 @@ export class TokenAutomaton {
 
   /** The tokens that may follow, see `TokenConstraint.allowed`. */
   allowed(state: Expression): Uint32Array {
-    const known = this.#masks.get(state);
+    const alike = withoutFarLimits(this.pool, state, this.vocabulary.longestToken);
+    const known = this.#masks.get(alike);
     if (known !== undefined) return known;
-    const mask = this.#bounded(() => this.#walk(state));
+    const mask = this.#bounded(() => this.#walk(alike));
     if ((this.#masks.size + 1) * mask.byteLength > MAX_MASK_BYTES) this.#masks.clear();
-    this.#masks.set(state, mask);
+    this.#masks.set(alike, mask);
     return mask;
   }
 
@@ -110,6 +111,25 @@ export class TokenAutomaton {
     } catch (error) {
       throw tooComplex(error, this.field);
     }
+  }
+}
+
+/**
+ * A state that allows the same tokens: limits of repetition that no token is long enough to reach are taken
+ * away, so that a long string has one mask and not one for each of its lengths.
+ */
+function withoutFarLimits(pool: ExpressionPool, state: Expression, longestToken: number): Expression {
+  switch (state.kind) {
+    case 'concat':
+      return pool.concat(withoutFarLimits(pool, state.head, longestToken), state.tail);
+    case 'choice':
+      return pool.choice(...state.options.map((option) => withoutFarLimits(pool, option, longestToken)));
+    case 'repeat': {
+      const max = state.max > longestToken ? Number.POSITIVE_INFINITY : state.max;
+      return pool.repeat(state.body, Math.min(state.min, longestToken + 1), max);
+    }
+    default:
+      return state;
   }
 }
 

@@ -18,6 +18,8 @@ export class Vocabulary {
   readonly size: number;
   readonly eosTokenIds: readonly number[];
   readonly #source: VocabularySource;
+  /** In bytes. */
+  readonly longestToken: number;
   /** Of each node: its last byte, its depth (1 at the top) and the node after its subtree. */
   readonly byte: Uint8Array;
   readonly depth: Uint16Array;
@@ -31,6 +33,7 @@ export class Vocabulary {
     this.eosTokenIds = source.eosTokenIds;
     this.#source = source;
     const entries = sortedEntries(source);
+    this.longestToken = entries.reduce((longest, { bytes }) => Math.max(longest, bytes.length), 0);
     const shared = entries.map(({ bytes }, k) => commonLength(bytes, entries[k - 1]?.bytes));
     const nodes = entries.reduce((sum, { bytes }, k) => sum + bytes.length - shared[k]!, 0);
     this.byte = new Uint8Array(nodes);

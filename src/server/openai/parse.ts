@@ -62,15 +62,17 @@ function describe(issue: Issue): string {
   }
 }
 
+const boundCodes: ReadonlySet<Issue['code']> = new Set<Issue['code']>(['too_small', 'too_big', 'custom']);
+
 function describeUnion(issue: z.core.$ZodIssueInvalidUnion): string {
-  // A branch of the right type knows better what is wrong than those of other types.
-  const ofType = issue.errors.map((branch) => branch[0]!).find((first) => first.code !== 'invalid_type');
-  if (ofType !== undefined && issue.discriminator === undefined) return describe(ofType);
   const { discriminator } = issue;
   if (discriminator !== undefined) {
     const received = (issue.input as Record<string, unknown> | undefined)?.[discriminator];
     return expected(oneOf((issue as { options?: unknown[] }).options ?? []), received);
   }
+  // A branch of the right type, which only a bound was against, knows better than those of other types.
+  const ofType = issue.errors.map((branch) => branch[0]!).find((first) => boundCodes.has(first.code));
+  if (ofType !== undefined) return describe(ofType);
   const types = issue.errors.map((branch) => branch[0]!).filter((first) => first.code === 'invalid_type');
   return expected(types.map((first) => typeName(first.expected)).join(' or '), issue.input);
 }

@@ -235,3 +235,37 @@ describe('sampled distribution', () => {
     expect(chiSquare).toBeLessThan(bound);
   });
 });
+
+describe('tokens that a constraint allows', () => {
+  const vocabSize = 70;
+  const logits = logitsOf(vocabSize, 3);
+  const allowedOf = (ids: readonly number[]) => {
+    const allowed = new Uint32Array(Math.ceil(vocabSize / 32));
+    for (const id of ids) allowed[id >>> 5]! |= 1 << (id & 31);
+    return allowed;
+  };
+
+  it('are the only ones drawn, greedily the likeliest of them', () => {
+    const sampler = new Sampler(vocabSize);
+    for (const ids of [
+      [5],
+      [0, 31, 32, 63, 64, 69],
+      [...Array(vocabSize).keys()].filter((id) => id % 3 === 0),
+    ]) {
+      const context = { ...contextOf(), allowed: allowedOf(ids) };
+      const best = ids.reduce((a, b) => (logits[b]! > logits[a]! ? b : a));
+      expect(sampler.sample(logits, greedy, context, 0)).toBe(best);
+      for (let k = 0; k < 50; k++) {
+        expect(ids).toContain(sampler.sample(logits, { ...neutral, temperature: 2 }, context, k / 50));
+      }
+    }
+  });
+
+  it('stay allowed where bans leave nothing', () => {
+    const sampler = new Sampler(vocabSize);
+    const context = { ...contextOf([], [], [7]), allowed: allowedOf([7]) };
+    for (const temperature of [0, 1]) {
+      expect(sampler.sample(logits, { ...neutral, temperature }, context, 0.5)).toBe(7);
+    }
+  });
+});

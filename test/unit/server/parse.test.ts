@@ -34,6 +34,12 @@ describe('parse', () => {
       { a: ['x', 5] },
       'a[1]: expected string, received 5',
     ],
+    [
+      z.object({ a: z.union([z.string(), z.array(z.string()).max(1)]) }),
+      { a: ['x', 'y'] },
+      'a: expected ≤ 1 items, received an array of 2',
+    ],
+    [z.record(z.string().regex(/^\d$/), z.number()), { x: 1 }, 'x: "x" is not a valid key'],
     [z.number(), Infinity, 'body: expected number, received Infinity'],
   ])('says what was expected where (%#)', (schema, input, message) => {
     expect(complaint(schema, input)).toBe(message);

@@ -10,6 +10,7 @@ export const hermes: ToolFormat = {
   begin: '',
   end: '</tool_call>',
   argumentsKey: 'arguments',
-  recognises: (template) => template.includes('<tool_call>'),
+  // Qwen3-Coder writes XML between the same markers.
+  recognises: (template) => template.includes('<tool_call>') && !template.includes('<function='),
   newCallId: () => `call_${randomUUID().replaceAll('-', '')}`,
 };

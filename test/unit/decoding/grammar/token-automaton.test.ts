@@ -63,6 +63,12 @@ describe('the tokens that a grammar allows', () => {
     ['objects', strings],
     ['any JSON', schema({})],
     ['a pattern', { kind: 'regex', pattern: '(a|ab)(c|bc)?é{1,2}', field: 'regex' } as const],
+    ['counted strings', schema({ type: 'string', minLength: 7, maxLength: 20 })],
+    ['long strings', schema({ additionalProperties: { type: 'string', minLength: 50, maxLength: 90 } })],
+    [
+      'counts that follow each other',
+      { kind: 'regex', pattern: '(a|ab){0,40}1{3,9}', field: 'regex' } as const,
+    ],
     ['nested brackets', grammar('root ::= "{" root* "}"')],
   ])('are those whose bytes fit, one by one: %s', (_, format) => {
     const automata = automaton(format);
@@ -100,6 +106,14 @@ describe('the tokens that a grammar allows', () => {
     expect(constraint.allowed()).toBe(before);
     expect(() => constraint.rollback(1)).toThrow('taken back');
     expect(() => constraint.accept(pieces.indexOf('}'))).toThrow('not allowed');
+  });
+
+  it('are found once for all lengths of a long string', () => {
+    const constraint = new GrammarConstraint(automaton(schema({ type: 'string', maxLength: 500 })));
+    constraint.accept(pieces.indexOf('"'));
+    const first = constraint.allowed();
+    for (let k = 0; k < 50; k++) constraint.accept(pieces.indexOf('ab'));
+    expect(constraint.allowed()).toBe(first);
   });
 
   it('may be a single one, and the text may be over without an end token', () => {

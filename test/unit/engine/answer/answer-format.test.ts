@@ -41,6 +41,7 @@ describe('the format of answers', () => {
       tools: undefined,
       takesTools: true,
     });
+    expect(detect('{{ tools }}<tool_call>\n<function=f>')).toMatchObject({ tools: undefined });
     expect(detect('{{ tools }}[TOOL_CALLS]name[ARGS]')).toMatchObject({ tools: undefined, takesTools: true });
   });
 
