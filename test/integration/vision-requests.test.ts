@@ -179,6 +179,7 @@ describe('bad input', () => {
     ['data:image/png,hello', /data URL/],
     ['data:image/png;base64,', /no bytes/],
     ['data:image/png;base64,%%%%', /base64/],
+    [`data:image/png;base64,${' '.repeat(1e6)}!`, /base64/],
   ])('should refuse the data URL %s', async (url, reason) => {
     const { status, body } = await ask([{ type: 'image_url', image_url: { url } }]);
     expect({ status, code: body.error.code }).toEqual({ status: 400, code: 'invalid_image' });

@@ -37,8 +37,8 @@ export class TileMaker {
     const thread = spawnThread(entry, 'images', this.#setup);
     thread.unref();
     thread.on('message', (reply: TileReply) => this.#receive(reply));
-    thread.on('error', (cause) => this.#failed(cause));
-    thread.on('exit', () => this.#failed(undefined));
+    thread.on('error', (cause) => this.#ended(thread, cause));
+    thread.on('exit', () => this.#ended(thread, undefined));
     return thread;
   }
 
@@ -49,7 +49,9 @@ export class TileMaker {
     else pending?.resolve(reply.tiles);
   }
 
-  #failed(cause: unknown): void {
+  /** Of an error and the exit that follows it only the first counts: another thread may have started in between. */
+  #ended(thread: Worker, cause: unknown): void {
+    if (this.#thread !== thread) return;
     this.#thread = undefined;
     const error = new TrimtabError('engine_failure', 'The thread that decodes images has ended.', { cause });
     for (const pending of this.#pending.values()) pending.reject(error);
