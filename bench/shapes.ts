@@ -1,4 +1,4 @@
-/** Shapes of the three measured models and the names, shapes and kinds of their weights. */
+/** Shapes of the measured models and the names, shapes and kinds of their weights. */
 
 import { join } from 'node:path';
 
@@ -57,10 +57,25 @@ export const shapes = {
     ropeTheta: 500_000,
     normEps: 1e-5,
   },
+  /** Four layers of Vicuna-7B, the decoder of LLaVA-1.5-7B, with a small vocabulary. */
+  '7b-slice': {
+    family: 'llama',
+    layers: 4,
+    hidden: 4096,
+    heads: 32,
+    kvHeads: 32,
+    headDim: 128,
+    intermediate: 11_008,
+    vocab: 2048,
+    contextLength: 4096,
+    ropeTheta: 10_000,
+    normEps: 1e-5,
+  },
 } as const satisfies Record<string, ModelShape>;
 
 export type ModelName = keyof typeof shapes;
-export const modelNames = Object.keys(shapes) as ModelName[];
+/** Those that engines are compared on. */
+export const modelNames: readonly ModelName[] = ['135m', '0.5b', '1b'];
 
 export interface WeightSpec {
   readonly name: string;

@@ -1,4 +1,4 @@
-/** `trimtab inspect`: what a checkpoint is, and the graph that it compiles to. */
+/** `trimtab inspect`: what a checkpoint is, the graph that it compiles to, and what it keeps of an image. */
 
 import { defineCommand } from 'citty';
 import { loadConfig } from '../config.js';
@@ -11,10 +11,14 @@ import type { PreparedModel } from '../engine/prepare-model.js';
 import { parameterCount } from '../engine/prepare-model.js';
 import { makeReady } from '../make-ready.js';
 import { defaultConfigFile, modelArguments } from './arguments.js';
+import { imageArguments, inspectImageCommand } from './inspect-image.js';
 import { formatBytes } from './progress-bar.js';
 
 export const inspectCommand = defineCommand({
-  meta: { name: 'inspect', description: 'Print what a checkpoint is, or its graph as text' },
+  meta: {
+    name: 'inspect',
+    description: 'Print what a checkpoint is or its graph, or draw what is kept of an image',
+  },
   args: {
     ...modelArguments,
     graph: { type: 'boolean', description: 'Print the compiled graph, one node a line' },
@@ -23,6 +27,7 @@ export const inspectCommand = defineCommand({
       description: 'Openings of the printed graph: low-rank, hidden-states, or both with a comma',
       valueHint: 'low-rank',
     },
+    ...imageArguments,
   },
   async run({ args }) {
     const config = loadConfig(args.config ?? defaultConfigFile, {
@@ -30,6 +35,7 @@ export const inspectCommand = defineCommand({
       weights: args.weights,
       cacheFolder: args['cache-folder'],
     });
+    if (args.image !== undefined) return inspectImageCommand(config, { ...args, image: args.image });
     for (const model of config.models) {
       const prepared = await makeReady(model, config.cacheFolder);
       const { compiled } = prepared;

@@ -32,6 +32,8 @@ export interface EfficiencyPlan {
 /** What images cost and what was saved; counts are tokens, compute is in floating-point operations. */
 export interface VisualTokenReceipt {
   readonly images: number;
+  /** Images that were not encoded again. */
+  readonly cachedImages: number;
   /** As the encoder gave them. */
   readonly encoded: number;
   /** After merging; so many enter the decoder. */
@@ -43,6 +45,10 @@ export interface VisualTokenReceipt {
   readonly kvBytes: number;
   /** `compact` removes pruned tokens; `dense` when nothing was pruned. */
   readonly mode: 'dense' | 'compact';
+  /** Decoding and encoding, waiting for the images of other requests included. */
+  readonly encodeMs: number;
+  readonly mergeMs: number;
+  readonly prefillMs: number;
 }
 
 export interface FlopsReceipt {

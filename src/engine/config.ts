@@ -53,6 +53,11 @@ export const engineConfigSchema = z.strictObject({
     .min(16)
     .optional()
     .describe('Longest prompt plus completion in tokens; the context of the model if absent.'),
+  pruningBytes: z
+    .int()
+    .min(MIB)
+    .default(2048 * MIB)
+    .describe('Memory that one prompt may take for a moment while it drops visual tokens between layers.'),
   efficiency: efficiencySchema
     .prefault({})
     .describe('What requests get that do not ask themselves; keys as in the request body.'),

@@ -60,6 +60,7 @@ export async function* generate(
     for await (const item of merge(sources, deps.config.promptConcurrency)) {
       record.observe(item.value);
       deps.metrics.tokens.observe(model, item.value);
+      deps.metrics.efficiency.observe(model, item.value);
       observeLatency[item.source]!(item.value);
       if (item.value.type === 'end') ended++;
       yield item;

@@ -25,6 +25,15 @@ export interface FakeRunnerOptions {
 export class FakeRunner implements Runner {
   readonly vocabSize = BYTE_VOCAB_SIZE;
   readonly contextLength: number;
+  readonly shape = {
+    layers: LAYERS,
+    hiddenSize: 4,
+    intermediateSize: 8,
+    heads: 2,
+    kvHeads: KV_HEADS,
+    headDim: HEAD_DIM,
+    vocabSize: BYTE_VOCAB_SIZE,
+  };
   readonly cache = new SlabLaneCache({ layers: LAYERS, kvHeads: KV_HEADS, headDim: HEAD_DIM, step: 16 });
   /** Every forward so far, oldest first. */
   readonly forwards: ForwardRequest[] = [];

@@ -49,8 +49,10 @@ export class CompiledModel {
     return this.#artifact.folder;
   }
 
-  graph(variant: Variant, phase: Phase = 'step'): Graph {
-    return compileGraph(this.#sources[phase], this.config, variant, this.#precisionOf(phase));
+  /** `promptKernels`: whether graphs for many rows get the kernels that unpack weights. */
+  graph(variant: Variant, phase: Phase = 'step', promptKernels = true): Graph {
+    const precision = promptKernels ? this.#precisionOf(phase) : this.precision;
+    return compileGraph(this.#sources[phase], this.config, variant, precision);
   }
 
   /**
@@ -70,8 +72,9 @@ export class CompiledModel {
   }
 
   /** Path of the `.onnx` file of a variant, written on first use. */
-  variantPath(variant: Variant, phase: Phase = 'step'): string {
-    return this.#artifact.graphPath(graphName(variant, phase), () => this.graph(variant, phase));
+  variantPath(variant: Variant, phase: Phase = 'step', promptKernels = true): string {
+    const name = `${graphName(variant, phase)}${promptKernels ? '' : '.shared-kernels'}`;
+    return this.#artifact.graphPath(name, () => this.graph(variant, phase, promptKernels));
   }
 
   /** Path of the probe with the kernels that such activations choose. */

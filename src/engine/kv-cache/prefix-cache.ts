@@ -54,7 +54,7 @@ export class PrefixCache {
     return found;
   }
 
-  /** Copies the whole blocks of a lane that holds the first keys and values of `tokens`. */
+  /** Copies the whole blocks among `tokens`, whose keys and values are the first ones of the lane. */
   store(
     scope: string,
     tokens: readonly number[],
@@ -63,7 +63,7 @@ export class PrefixCache {
     images: readonly ImageSpan[] = [],
   ): void {
     if (this.#blocks === undefined) return;
-    const keys = blockKeys(scope, tokens, images, cache.length(lane));
+    const keys = blockKeys(scope, tokens, images, Math.min(tokens.length, cache.length(lane)));
     for (let block = keys.length - 1; block >= 0; block--) {
       if (this.#blocks.get(keys[block]!) !== undefined) continue;
       const from = block * PREFIX_BLOCK_TOKENS;

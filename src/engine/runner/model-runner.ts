@@ -10,6 +10,7 @@ import { SlabLaneCache } from '../kv-cache/slab-lane-cache.js';
 import { decoderInputs } from '../models/layers.js';
 import type { RotaryTables } from '../models/rotary.js';
 import { rotaryTables } from '../models/rotary.js';
+import type { DecoderShape } from '../visual-tokens/flops.js';
 import { CacheFeeds } from './cache-feeds.js';
 import { EmbeddingTable } from './embedding-table.js';
 import type { Feeds, Tensor } from './ort-session.js';
@@ -17,7 +18,7 @@ import { floats } from './ort-session.js';
 import { promptKernelsPay } from './prompt-kernels.js';
 import { PruningStep } from './pruning-step.js';
 import { raggedFeeds } from './ragged-inputs.js';
-import type { ForwardRequest, PromptPruning, Runner } from './runner.js';
+import type { EmbeddedRows, ForwardRequest, PromptPruning, Runner } from './runner.js';
 import type { StepBuffers, StepShape } from './step-buffers.js';
 import { StepBufferPool } from './step-buffers.js';
 import { rotaryPositions, rowPlaces, visibilityMask } from './step-inputs.js';
@@ -101,6 +102,10 @@ export class ModelRunner implements Runner {
     return this.#config.contextLength;
   }
 
+  get shape(): DecoderShape {
+    return this.#config;
+  }
+
   async forward(request: ForwardRequest): Promise<Float32Array> {
     return (await this.step(request)).logits;
   }
@@ -156,15 +161,15 @@ export class ModelRunner implements Runner {
 
   /** The rest of a prompt of which layers drop tokens; `cache.pruned` then says which. */
   async #prune(
-    { firstLane, tokenIds }: ForwardRequest,
+    { firstLane, tokenIds, embedded }: ForwardRequest,
     pruning: PromptPruning,
     { variant, feeds: extra }: StepExtras,
   ): Promise<StepResult> {
     const cached = this.cache.length(firstLane);
     const step = new PruningStep(this.#config, cached, pruning);
     this.#growRotary(cached, tokenIds.length);
-    this.#embeddings.lookUp(tokenIds, step.embeddings);
-    const session = await this.#sessions.get(variant, 'pruning');
+    this.#embed(tokenIds, embedded, step.embeddings);
+    const session = await this.#sessions.get(variant, 'pruning', this.#hasPromptGraph);
     const past = this.#cacheFeeds.packed(firstLane, 'pruning');
     const feeds = {
       ...step.feeds(this.#rotary.tables.identity),
@@ -184,16 +189,13 @@ export class ModelRunner implements Runner {
 
   #fill(
     shape: StepShape,
-    { lanes, rows, tokenIds, logitRows, trees, embedded = [] }: ForwardRequest,
+    { lanes, rows, tokenIds, logitRows, trees, embedded }: ForwardRequest,
     lengths: readonly number[],
   ): StepBuffers {
     const group = this.#config.heads / this.#config.kvHeads;
     this.#growRotary(Math.max(...lengths), rows);
     const buffers = this.#buffers.get(shape);
-    this.#embeddings.lookUp(tokenIds, buffers.embeddings);
-    for (const { firstRow, values } of embedded) {
-      buffers.embeddings.set(values, firstRow * this.#config.hiddenSize);
-    }
+    this.#embed(tokenIds, embedded, buffers.embeddings);
     const places = rowPlaces(lanes, rows, trees);
     visibilityMask(lengths, places, shape.capacity, buffers.mask);
     const { identity } = this.#rotary.tables;
@@ -201,6 +203,12 @@ export class ModelRunner implements Runner {
     rotaryPositions(lengths, places, group, { identity, firstQuery }, buffers.positions);
     for (let i = 0; i < logitRows.length; i++) buffers.logitRows[i] = BigInt(logitRows[i]!);
     return buffers;
+  }
+
+  /** Rows of the table, or what takes their place, into `out [rows, width]`. */
+  #embed(tokenIds: Int32Array, embedded: readonly EmbeddedRows[] | undefined, out: Float32Array): void {
+    this.#embeddings.lookUp(tokenIds, out);
+    for (const { firstRow, values } of embedded ?? []) out.set(values, firstRow * this.#config.hiddenSize);
   }
 
   /** Doubles the tables until they hold the positions of `rows` tokens behind `cached` ones. */

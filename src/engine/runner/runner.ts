@@ -1,6 +1,7 @@
 /** One model forward, whatever executes it. Knows token ids, lanes and logits; nothing of requests or text. */
 
 import type { LaneCache } from '../kv-cache/lane-cache.js';
+import type { DecoderShape } from '../visual-tokens/flops.js';
 import type { PruningLayers } from '../visual-tokens/pruning-schedule.js';
 
 /**
@@ -49,6 +50,7 @@ export interface Runner {
   readonly vocabSize: number;
   /** Longest sequence, in tokens. */
   readonly contextLength: number;
+  readonly shape: DecoderShape;
   readonly cache: LaneCache;
   /**
    * Computes the new tokens, appends their keys and values to the cache of each lane, and returns the logits

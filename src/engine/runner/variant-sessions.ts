@@ -41,7 +41,7 @@ export class VariantSessions {
     return [...this.#loaded.keys()];
   }
 
-  async get(variant: Variant, phase: Phase = 'step'): Promise<OrtSession> {
+  async get(variant: Variant, phase: Phase = 'step', promptKernels = true): Promise<OrtSession> {
     const name = `${variantName(variant)}/${phase}`;
     const known = this.#loaded.get(name);
     if (known !== undefined) {
@@ -50,7 +50,7 @@ export class VariantSessions {
     }
     await this.#releaseIdle();
     const prefix = this.#profilePrefix && `${this.#profilePrefix}.${phase}`;
-    const path = this.#model.variantPath(variant, phase);
+    const path = this.#model.variantPath(variant, phase, promptKernels);
     const session = await OrtSession.load(path, this.#threads, prefix);
     const stays = variantName(variant) === variantName(plainVariant) && stayingPhases.has(phase);
     this.#loaded.set(name, { session, stays, lastUsed: this.#now() });

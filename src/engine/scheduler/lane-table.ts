@@ -3,7 +3,9 @@
  * so that a decode step is one contiguous block; the cache contents move along with every exchange.
  */
 
+import type { Depth } from '../kv-cache/depth.js';
 import type { LaneCache } from '../kv-cache/lane-cache.js';
+import { depthOf } from '../sequence/pruning-plan.js';
 import type { Sequence } from '../sequence/sequence.js';
 
 export class LaneTable {
@@ -48,6 +50,11 @@ export class LaneTable {
 
   length(sequence: Sequence): number {
     return this.#cache.length(this.laneOf(sequence));
+  }
+
+  /** Rows in each layer once `growth` more tokens are there. */
+  depth(sequence: Sequence, growth: number): Depth {
+    return depthOf(sequence.generation.pruning, this.length(sequence) + growth);
   }
 
   /** Takes the first free lane, as prefilling; the slab must have it. */

@@ -4,10 +4,12 @@
  * swapped out, keys and values and all, and goes on later as if nothing had happened.
  */
 
+import { type Depth, deepest, mapDepth } from '../kv-cache/depth.js';
 import type { PrefixCache } from '../kv-cache/prefix-cache.js';
 import type { Runner } from '../runner/runner.js';
 import type { Generation } from '../sequence/generation.js';
 import { embeddedRows } from '../sequence/image-span.js';
+import { depthOf } from '../sequence/pruning-plan.js';
 import type { Sequence } from '../sequence/sequence.js';
 import { LaneTable } from './lane-table.js';
 import { PrefillPacer } from './prefill-pacer.js';
@@ -104,7 +106,7 @@ export class Scheduler {
     this.#enterWaiting();
     await this.#decode();
     await this.#prefill();
-    this.#slab.trim(this.#lanes.used, this.#longest());
+    this.#slab.trim(this.#lanes.used, this.#deepest());
     this.counters.stepMs += performance.now() - startedAt;
   }
 
@@ -127,13 +129,14 @@ export class Scheduler {
   #mayEnter(sequence: Sequence): boolean {
     const { used } = this.#lanes;
     if (used === 0) return true;
-    const roomy = Math.max(this.#longest(), sequence.tokens.length) + HEADROOM;
-    const tokens = Math.min(roomy, this.longestSequence);
-    return used < this.#config.maxLanes && this.#slab.fits(used + 1, tokens);
+    const roomy = mapDepth(deepest(this.#deepest(), wholeDepth(sequence)), (rows) =>
+      Math.min(rows + HEADROOM, this.longestSequence),
+    );
+    return used < this.#config.maxLanes && this.#slab.fits(used + 1, roomy);
   }
 
   #enter(sequence: Sequence): void {
-    this.#slab.reserve(this.#lanes.used + 1, Math.max(this.#longest(), sequence.tokens.length));
+    this.#slab.reserve(this.#lanes.used + 1, deepest(this.#deepest(), wholeDepth(sequence)));
     const lane = this.#lanes.add(sequence);
     if (sequence.saved !== undefined) {
       this.#runner.cache.append(lane, sequence.saved);
@@ -147,7 +150,8 @@ export class Scheduler {
   #reusePrefix(sequence: Sequence, lane: number): void {
     const { generation } = sequence;
     const scope = generation.scoring ? undefined : generation.cacheScope;
-    const blocks = scope === undefined ? [] : this.#prefixes.match(scope, sequence.tokens, generation.images);
+    const tokens = beforePruning(sequence, 1);
+    const blocks = scope === undefined ? [] : this.#prefixes.match(scope, tokens, generation.images);
     for (const rows of blocks) this.#runner.cache.append(lane, rows);
     generation.admit(this.#runner.cache.length(lane));
   }
@@ -179,23 +183,34 @@ export class Scheduler {
     this.#makeRoom((other) => (other === sequence ? rows : 0));
     if (!this.#lanes.has(sequence)) return;
     const startedAt = performance.now();
+    const prunes = this.#prunes(sequence);
     const logits = await this.#forwardChunk(sequence, rows);
-    this.#pacer.measured(rows, performance.now() - startedAt);
+    // Tokens that drop out half way would make the others look fast.
+    if (!prunes) this.#pacer.measured(rows, performance.now() - startedAt);
     this.counters.prefillChunks++;
     this.counters.prefillTokens += rows;
     this.#acceptChunk(sequence, logits);
   }
 
+  /** True when the next chunk is the rest of a prompt that drops tokens, which runs at once. */
+  #prunes(sequence: Sequence): boolean {
+    return sequence.generation.pruning?.first === this.#lanes.length(sequence);
+  }
+
   #chunkRows(sequence: Sequence): number {
+    if (this.#prunes(sequence)) return this.#pending(sequence);
     const paced = this.#pacer.chunk(this.#lanes.decoding.length);
     const scored = Math.max(1, Math.floor(MAX_SCORED_FLOATS / this.#runner.vocabSize));
     const chunk = sequence.generation.scoring ? Math.min(paced, scored) : paced;
-    return Math.min(chunk, this.#pending(sequence));
+    const whole = sequence.generation.pruning?.first ?? sequence.tokens.length;
+    return Math.min(chunk, whole - this.#lanes.length(sequence));
   }
 
   /** One row of logits per row that is wanted: all while scoring, else the last one of the prompt. */
   async #forwardChunk(sequence: Sequence, rows: number): Promise<Float32Array[]> {
     const computed = this.#lanes.length(sequence);
+    const { ledger } = sequence.generation;
+    const pruning = this.#prunes(sequence) ? sequence.generation.pruning : undefined;
     const completes = computed + rows === sequence.tokens.length;
     const wanted = sequence.generation.scoring ? [...Array(rows).keys()] : completes ? [rows - 1] : [];
     const logits = await this.#runner.forward({
@@ -205,7 +220,10 @@ export class Scheduler {
       tokenIds: Int32Array.from(sequence.tokens.slice(computed, computed + rows)),
       logitRows: Int32Array.from(wanted),
       embedded: embeddedRows(sequence.generation.images, computed, rows),
+      ...(pruning === undefined ? {} : { pruning }),
     });
+    if (pruning === undefined) ledger?.addChunk(rows, computed);
+    else ledger?.addPruned(pruning);
     return wanted.map((_, index) => this.#logitRow(logits, index));
   }
 
@@ -255,13 +273,13 @@ export class Scheduler {
     const { cacheScope, images } = sequence.generation;
     if (cacheScope === undefined) return;
     const lane = this.#lanes.laneOf(sequence);
-    this.#prefixes.store(cacheScope, sequence.tokens, this.#runner.cache, lane, images);
+    this.#prefixes.store(cacheScope, beforePruning(sequence, 0), this.#runner.cache, lane, images);
   }
 
   /** Swaps out the last in rank until every lane can grow by what this step appends to it. */
   #makeRoom(growth: (sequence: Sequence) => number): void {
     for (;;) {
-      const needed = this.#longest(growth);
+      const needed = this.#deepest(growth);
       if (this.#slab.fits(this.#lanes.used, needed)) {
         this.#slab.reserve(this.#lanes.used, needed);
         return;
@@ -292,8 +310,10 @@ export class Scheduler {
     }
   }
 
-  #longest(growth: (sequence: Sequence) => number = () => 0): number {
-    return Math.max(0, ...this.#lanes.all.map((sequence) => this.#lanes.length(sequence) + growth(sequence)));
+  #deepest(growth: (sequence: Sequence) => number = () => 0): Depth {
+    return this.#lanes.all
+      .map((sequence) => this.#lanes.depth(sequence, growth(sequence)))
+      .reduce(deepest, 0);
   }
 
   /** Tokens whose keys and values are still missing. */
@@ -310,4 +330,14 @@ export class Scheduler {
     const { vocabSize } = this.#runner;
     return logits.subarray(row * vocabSize, (row + 1) * vocabSize);
   }
+}
+
+/** Rows in each layer when all tokens so far are computed. */
+function wholeDepth({ generation, tokens }: Sequence): Depth {
+  return depthOf(generation.pruning, tokens.length);
+}
+
+/** The tokens that every layer has, and `further` ones: what may be shared with requests that prune otherwise. */
+function beforePruning({ generation, tokens }: Sequence, further: number): readonly number[] {
+  return generation.pruning === undefined ? tokens : tokens.slice(0, generation.pruning.first + further);
 }

@@ -1,5 +1,6 @@
 /** Shapes the slab of the lane cache: never over the budget in bytes, never much larger than what is in use. */
 
+import { type Depth, deepest, fitsIn, mapDepth } from '../kv-cache/depth.js';
 import type { LaneCache } from '../kv-cache/lane-cache.js';
 
 /**
@@ -29,31 +30,33 @@ export class SlabBudget {
 
   /** 0–1. */
   get usage(): number {
-    return this.#cache.bytesFor(this.#cache.lanes, this.#cache.capacity) / this.#bytes;
+    return this.#cache.bytesFor(this.#cache.lanes, this.#cache.depth) / this.#bytes;
   }
 
-  fits(lanes: number, tokens: number): boolean {
-    return this.#cache.bytesFor(lanes, tokens) <= this.#bytes;
+  fits(lanes: number, depth: Depth): boolean {
+    return this.#cache.bytesFor(lanes, depth) <= this.#bytes;
   }
 
-  /** Makes the slab hold at least `tokens` in each of `lanes`, which must fit. */
-  reserve(lanes: number, tokens: number): void {
+  /** Makes the slab hold at least `depth` rows in each of `lanes`, which must fit. */
+  reserve(lanes: number, depth: Depth): void {
     const cache = this.#cache;
-    if (lanes <= cache.lanes && tokens <= cache.capacity) return;
-    const roomy = tokens > cache.capacity ? tokens + slackFor(tokens) : cache.capacity;
-    cache.resize(lanes, this.fits(lanes, roomy) ? roomy : tokens);
+    const isDeepEnough = fitsIn(depth, cache.depth);
+    if (lanes <= cache.lanes && isDeepEnough) return;
+    const wanted = isDeepEnough ? cache.depth : deepest(roomy(depth), cache.depth);
+    cache.resize(lanes, this.fits(lanes, wanted) ? wanted : depth);
   }
 
-  /** Gives memory back when `lanes` of `tokens` are far below what the slab holds; 0 lanes free all of it. */
-  trim(lanes: number, tokens: number): void {
+  /** Gives memory back when `lanes` of `depth` are far below what the slab holds; 0 lanes free all of it. */
+  trim(lanes: number, depth: Depth): void {
     const cache = this.#cache;
     if (lanes === 0) {
       cache.resize(0, 0);
       return;
     }
     const manyLanes = cache.lanes > SLACK * lanes;
-    const roomy = tokens + slackFor(tokens);
-    const longLanes = cache.bytesFor(1, cache.capacity) > SLACK * cache.bytesFor(1, roomy);
-    if (manyLanes || longLanes) cache.resize(lanes, longLanes ? roomy : cache.capacity);
+    const deepLanes = cache.bytesFor(1, cache.depth) > SLACK * cache.bytesFor(1, roomy(depth));
+    if (manyLanes || deepLanes) cache.resize(lanes, deepLanes ? roomy(depth) : cache.depth);
   }
 }
+
+const roomy = (depth: Depth): Depth => mapDepth(depth, (rows) => rows + slackFor(rows));

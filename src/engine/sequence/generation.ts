@@ -1,12 +1,14 @@
 /** One request on its way through the engine: its prompt, its choices and the events that it gives. */
 
-import type { GenerateEvent, GenerateRequest, ImageUsage } from '../../core/messages.js';
+import type { GenerateEvent, GenerateRequest, ImageUsage, Timings, Usage } from '../../core/messages.js';
 import { RandomStream, randomSeed } from '../../decoding/random.js';
 import type { Sampler } from '../../decoding/sampler.js';
 import { type AnswerPlan, plainAnswer } from '../answer/answer-plan.js';
 import type { EncodedPrompt, Tokenizer } from '../tokenizer/tokenizer.js';
+import { type CostModel, ImageLedger, type MergingWork } from './image-ledger.js';
 import type { ImageSpan } from './image-span.js';
 import { PromptScorer } from './prompt-scorer.js';
+import type { PruningPlan } from './pruning-plan.js';
 import { Sequence } from './sequence.js';
 
 /** What all requests to one model share. */
@@ -17,12 +19,15 @@ export interface GenerationModel {
   readonly fingerprint: string;
   /** Longest prompt plus completion, in tokens. */
   readonly maxLength: number;
+  readonly cost: CostModel;
 }
 
 /** A prompt with the rows of its images, if it has any. */
 export interface GenerationPrompt extends EncodedPrompt {
   readonly images?: readonly ImageSpan[];
   readonly imageUsage?: ImageUsage;
+  readonly merging?: MergingWork;
+  readonly pruning?: PruningPlan | undefined;
 }
 
 export interface GenerationListener {
@@ -36,6 +41,9 @@ export class Generation {
   readonly model: GenerationModel;
   readonly promptIds: readonly number[];
   readonly images: readonly ImageSpan[];
+  readonly pruning: PruningPlan | undefined;
+  /** Only of requests with images. */
+  readonly ledger: ImageLedger | undefined;
   /** What the context leaves, if the request does not say less. */
   readonly maxTokens: number;
   /** Place in the queue, see `byRank`; lower runs earlier. */
@@ -67,6 +75,10 @@ export class Generation {
     this.promptIds = prompt.ids;
     this.images = prompt.images ?? [];
     this.#imageUsage = prompt.imageUsage;
+    this.pruning = prompt.pruning;
+    this.ledger =
+      prompt.merging &&
+      new ImageLedger(model.cost, prompt.ids.length, this.images, prompt.merging, prompt.pruning);
     this.rank = place.rank;
     this.order = place.order;
     this.#listener = listener;
@@ -145,14 +157,15 @@ export class Generation {
     if (this.cancelled || !this.sequences.every((sequence) => sequence.finished)) return;
     const completionTokens = this.sequences.reduce((sum, sequence) => sum + sequence.outputLength, 0);
     const reasoningTokens = this.sequences.reduce((sum, sequence) => sum + sequence.reasoningTokens, 0);
+    const timings = this.#timings();
     const usage = {
       promptTokens: this.promptIds.length,
       cachedTokens: this.#cachedTokens,
       completionTokens,
       ...(reasoningTokens === 0 ? {} : { reasoningTokens }),
-      ...(this.#imageUsage === undefined ? {} : { images: this.#imageUsage }),
+      ...(this.#imageUsage === undefined ? {} : this.#seen(this.#imageUsage, timings)),
     };
-    this.emit({ type: 'end', usage, timings: this.#timings() });
+    this.emit({ type: 'end', usage, timings });
   }
 
   #start(): void {
@@ -165,7 +178,13 @@ export class Generation {
     });
   }
 
-  #timings() {
+  #seen(images: ImageUsage, { prefillMs }: Timings): Pick<Usage, 'images' | 'efficiency'> {
+    if (this.ledger === undefined) return { images };
+    const outputs = this.sequences.map((sequence) => sequence.outputLength);
+    return { images, efficiency: this.ledger.receipt(outputs, images, prefillMs) };
+  }
+
+  #timings(): Timings {
     const [admittedAt, promptDoneAt] = [this.#admittedAt!, this.#promptDoneAt!];
     return {
       queueMs: admittedAt - this.#submittedAt,

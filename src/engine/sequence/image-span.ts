@@ -4,6 +4,8 @@ import { TrimtabError } from '../../core/errors.js';
 import type { EmbeddedRows } from '../runner/runner.js';
 import type { SeenImage } from '../vision/vision.js';
 
+type SeenRows = Pick<SeenImage, 'key' | 'rows'>;
+
 export interface ImageSpan {
   /** Position of the first of `length` placeholders in a row. */
   readonly start: number;
@@ -22,7 +24,7 @@ export interface ImageSpan {
 export function imageSpans(
   ids: readonly number[],
   imageTokenId: number,
-  images: readonly SeenImage[],
+  images: readonly SeenRows[],
   width: number,
 ): ImageSpan[] {
   const places = ids.flatMap((id, position) => (id === imageTokenId ? [position] : []));
@@ -40,7 +42,7 @@ export function imageSpans(
 }
 
 /** One span per run of neighbouring places. */
-function spansOf(places: readonly number[], { key, rows }: SeenImage, width: number): ImageSpan[] {
+function spansOf(places: readonly number[], { key, rows }: SeenRows, width: number): ImageSpan[] {
   const starts = places.flatMap((place, i) => (i === 0 || places[i - 1] !== place - 1 ? [i] : []));
   return starts.map((first, i) => {
     const end = starts[i + 1] ?? places.length;

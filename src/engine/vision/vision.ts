@@ -15,17 +15,18 @@ import type { Checkpoint } from '../checkpoint/checkpoint.js';
 import type { VisionConfig } from '../checkpoint/vision-config.js';
 import type { CompiledEyes } from '../compiler/compiled-eyes.js';
 import { projectedTokens } from '../models/vision-projector.js';
+import { mergeGroups } from '../visual-tokens/merge-groups.js';
 import type { ImageLimits } from './decode-image.js';
 import { measureImage } from './decode-image.js';
 import { VisionEncoder } from './encoder.js';
 import type { ImageFamily, ImagePlan } from './families/image-family.js';
 import { imageFamily, readNewline } from './families/registry.js';
 import { patchRows } from './patches.js';
-import type { Size } from './picture.js';
+import type { Picture, Size } from './picture.js';
 import type { PreprocessorConfig } from './preprocessor-config.js';
 import { readPreprocessorConfig } from './preprocessor-config.js';
 import type { VisualPolicy } from './reduce-visual-tokens.js';
-import { reducedTokens, reduceVisualTokens } from './reduce-visual-tokens.js';
+import { policyFor, reducedTokens, reduceVisualTokens, reductionFlops } from './reduce-visual-tokens.js';
 import { TileMaker } from './tile-maker.js';
 import type { VisualFeatures } from './visual-features.js';
 
@@ -43,8 +44,12 @@ export interface PlannedImage {
   readonly plan: ImagePlan;
   /** What stands for the image in the prompt. */
   readonly placeholder: string;
+  /** That of the request, made to fit the tiles. */
+  readonly policy: VisualPolicy;
   /** Rows of the tower's views before any merging. */
   readonly visualTokens: number;
+  /** Image tokens that the placeholder would have without merging. */
+  readonly unmergedRows: number;
 }
 
 /** The rows of an image, one for each image token of its placeholder. */
@@ -54,12 +59,25 @@ export interface SeenImage {
   /** `[tokens, width of the decoder]` */
   readonly rows: Float32Array;
   readonly isCached: boolean;
+  /** Operations that went into merging just now. */
+  readonly mergeFlops: number;
+  readonly mergeMs: number;
 }
 
 type Kept = Size | VisualFeatures | Float32Array;
 
 /** Of the memory for images, the part that holds decoded ones, in case they are looked at in another way. */
 const pictureShare = 0.25;
+
+export interface ExplainedImage {
+  /** As the tower saw them, one for each group; so many stand side by side. */
+  readonly tiles: readonly Picture[];
+  readonly columns: number;
+  /** `[groups, tokens]`: the merged token of its group that each place of the grid became part of. */
+  readonly memberOf: Int32Array;
+}
+
+type EncodedImage = Pick<PlannedImage, 'part' | 'hash' | 'plan'>;
 
 export class Vision {
   readonly imageTokenId: number;
@@ -139,11 +157,23 @@ export class Vision {
   }
 
   /** @throws {TrimtabError} invalid_image for an image whose header was good and whose body is not */
-  async look(image: PlannedImage, policy: VisualPolicy): Promise<SeenImage> {
-    const key = `${image.hash}:${image.plan.key}:${policy.key}`;
-    const result = this.#turn.then(() => this.#look(image, policy, key));
+  async look(image: PlannedImage): Promise<SeenImage> {
+    const key = `${image.hash}:${image.plan.key}:${image.policy.key}`;
+    const result = this.#turn.then(() => this.#look(image, key));
     this.#turn = result.catch(() => {});
     return result;
+  }
+
+  /**
+   * What the tower saw, and how its tokens were merged, for people.
+   * @throws {TrimtabError} invalid_image as `look`
+   */
+  async explain({ part, hash, plan, policy }: PlannedImage): Promise<ExplainedImage> {
+    const tiles = await this.#tiles.make({ bytes: part.bytes, hash, plan, param: part.param });
+    const features = await this.#features({ part, hash, plan });
+    const { keep, order } = policy.merging ?? { keep: 1, order: 'reference' };
+    const { memberOf } = mergeGroups(features, keep, order);
+    return { tiles, columns: Math.max(1, plan.grid.columns), memberOf };
   }
 
   async close(): Promise<void> {
@@ -159,26 +189,37 @@ export class Vision {
     );
     const plan = this.#family.plan(size, { detail: part.detail, alone });
     const dense = projectedTokens(this.#config);
-    const placeholder = this.#family.placeholder(plan, reducedTokens(dense, policy));
-    return { part, hash, plan, placeholder, visualTokens: plan.groups * dense };
+    const unmerged = this.#family.placeholder(plan, dense);
+    const unmergedRows = unmerged.split(this.imageToken).length - 1;
+    const own = policyFor(policy, unmergedRows, plan.groups * dense);
+    const placeholder =
+      own.merging === undefined ? unmerged : this.#family.placeholder(plan, reducedTokens(dense, own));
+    return { part, hash, plan, placeholder, policy: own, visualTokens: plan.groups * dense, unmergedRows };
   }
 
-  async #look(image: PlannedImage, policy: VisualPolicy, key: string): Promise<SeenImage> {
+  async #look(image: PlannedImage, key: string): Promise<SeenImage> {
+    const { policy } = image;
     const isCached = this.#kept?.has(`rows:${key}`) ?? false;
+    let [mergeFlops, mergeMs] = [0, 0];
     const rows = await this.#remember(`rows:${key}`, async () => {
-      const features = await this.#remember(`features:${image.hash}:${image.plan.key}`, () =>
-        this.#encode(image),
-      );
-      const reduced = reduceVisualTokens(features, policy);
+      const features = await this.#features(image);
+      mergeFlops = reductionFlops(features, policy);
+      const startedAt = performance.now();
+      const reduced = await reduceVisualTokens(features, policy);
+      mergeMs = policy.merging === undefined ? 0 : performance.now() - startedAt;
       const { features: packed, tokensPerGroup } = this.#family.mergesBefore
         ? await this.#encoder.project(reduced)
         : reduced;
       return this.#family.pack(packed, image.plan, tokensPerGroup);
     });
-    return { key, rows, isCached };
+    return { key, rows, isCached, mergeFlops, mergeMs };
   }
 
-  async #encode({ part, hash, plan }: PlannedImage): Promise<VisualFeatures> {
+  #features(image: EncodedImage): Promise<VisualFeatures> {
+    return this.#remember(`features:${image.hash}:${image.plan.key}`, () => this.#encode(image));
+  }
+
+  async #encode({ part, hash, plan }: EncodedImage): Promise<VisualFeatures> {
     const tiles = await this.#tiles.make({ bytes: part.bytes, hash, plan, param: part.param });
     const patchesOf = (group: number) =>
       patchRows(tiles[group]!, this.#config.tower, this.#preprocessor.levels);

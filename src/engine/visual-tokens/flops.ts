@@ -1,9 +1,10 @@
 /**
- * Floating-point operations of a decoder, a multiply-add counted as two. Attention counts the full square of new
- * queries and new keys, as the graph computes it.
+ * Floating-point operations of a decoder, a multiply-add counted as two. Attention counts the full rectangle of new
+ * queries and all keys of their chunk, as the graph computes it.
  */
 
 export interface DecoderShape {
+  readonly layers: number;
   readonly hiddenSize: number;
   readonly intermediateSize: number;
   readonly heads: number;
@@ -17,34 +18,83 @@ export interface LayerWork {
   readonly rows: number;
   /** Keys that they see, cached ones included. */
   readonly keys: number;
-  /** Rows that go on behind the attention scores; the others are pruned there. All if absent. */
+  /** Rows that go on behind attention; the others are pruned there. All if absent. */
   readonly kept?: number;
 }
 
 export function layerFlops(
-  { hiddenSize, intermediateSize, heads, kvHeads, headDim }: DecoderShape,
+  { hiddenSize, intermediateSize, heads, kvHeads, headDim }: Omit<DecoderShape, 'layers'>,
   { rows, keys, kept = rows }: LayerWork,
 ): number {
   const queryWidth = heads * headDim;
   const projections = 2 * rows * hiddenSize * (queryWidth + 2 * kvHeads * headDim);
-  const scores = 2 * rows * keys * queryWidth;
-  const mixing = 2 * kept * keys * queryWidth;
+  const attention = 4 * rows * keys * queryWidth;
   const output = 2 * kept * queryWidth * hiddenSize;
   const gatedMlp = 6 * kept * hiddenSize * intermediateSize;
-  return projections + scores + mixing + output + gatedMlp;
+  return projections + attention + output + gatedMlp;
 }
 
 /** The output head, per row of logits. */
-export function headFlops({ hiddenSize, vocabSize }: DecoderShape): number {
+export function headFlops({ hiddenSize, vocabSize }: Pick<DecoderShape, 'hiddenSize' | 'vocabSize'>): number {
   return 2 * hiddenSize * vocabSize;
 }
 
 /** Page rank over the attention of one layer: a softmax and five products of a vector and a matrix per head. */
-export function scoringFlops({ heads }: DecoderShape, rows: number): number {
-  return 16 * heads * rows * rows;
+export function scoringFlops(heads: number, rows: number, keys: number): number {
+  return 16 * heads * rows * keys;
 }
 
 /** One merging step over a group of `tokens`: its similarities, then the sums. */
 export function mergeStepFlops(tokens: number, width: number): number {
   return 2 * Math.ceil(tokens / 2) * Math.floor(tokens / 2) * width + 4 * tokens * width;
+}
+
+/** All layers, for `rows` new tokens behind `past` cached ones. */
+export function chunkFlops(shape: DecoderShape, rows: number, past: number): number {
+  return shape.layers * layerFlops(shape, { rows, keys: past + rows });
+}
+
+/** A prompt of `tokens` in chunks, without the head. */
+export function promptFlops(shape: DecoderShape, tokens: number, chunk: number): number {
+  let flops = 0;
+  for (let past = 0; past < tokens; past += chunk) {
+    flops += chunkFlops(shape, Math.min(chunk, tokens - past), past);
+  }
+  return flops;
+}
+
+/** Tokens decoded one by one, logits included; `cached[layer]` keys are there before the first of them. */
+export function decodeFlops(shape: DecoderShape, cached: readonly number[], steps: number): number {
+  const keysOfAll = (first: number) => steps * first + (steps * (steps + 1)) / 2;
+  const layers = cached.map((first) => {
+    const perStep = layerFlops(shape, { rows: 1, keys: 0 });
+    const perKey = layerFlops(shape, { rows: 1, keys: 1 }) - perStep;
+    return steps * perStep + keysOfAll(first) * perKey;
+  });
+  return layers.reduce((sum, flops) => sum + flops, steps * headFlops(shape));
+}
+
+export interface PrunedWork {
+  /** Scoring included. */
+  readonly flops: number;
+  readonly scoring: number;
+}
+
+/**
+ * The rest of a prompt behind `past` tokens; `entering[layer]` of it go into each layer. Layers rank their tokens
+ * where more than `fixed` stay.
+ */
+export function prunedFlops(
+  shape: DecoderShape,
+  past: number,
+  entering: readonly number[],
+  fixed: number,
+): PrunedWork {
+  let [flops, scoring] = [0, 0];
+  for (const [layer, rows] of entering.entries()) {
+    const kept = entering[layer + 1] ?? rows;
+    flops += layerFlops(shape, { rows, keys: past + rows, kept });
+    if (kept < rows && kept > fixed) scoring += scoringFlops(shape.heads, rows, past + rows);
+  }
+  return { flops: flops + scoring, scoring };
 }

@@ -1,14 +1,20 @@
 /** Merges the tokens of every group until a share of them is left (AIM, arXiv 2412.03248, section 3.1). */
 
+import type { VisualFeatures } from '../vision/visual-features.js';
+import { mergeStepFlops } from './flops.js';
 import type { Rows } from './merge-step.js';
 import { averageByPlace, matchTokens, outputPlaces } from './merge-step.js';
-import type { MergedFeatures, VisualFeatures } from './visual-features.js';
 
 /**
  * `reference` is the order in which the method leaves the tokens: those that were not merged first. `raster` sorts
  * them by their places in the image. Both hold the same tokens.
  */
 export type MergeOrder = 'reference' | 'raster';
+
+export interface MergedFeatures extends VisualFeatures {
+  /** `[groups, tokens before merging]`: the token, counted inside its group, that each one became part of. */
+  readonly memberOf: Int32Array;
+}
 
 /** Tokens that are left of `tokens` for a keep ratio in (0, 1]. */
 export function mergedCount(tokens: number, keep: number): number {
@@ -23,6 +29,16 @@ export function mergeSteps(tokens: number, keep: number): number[] {
     steps.push(Math.min(left - target, Math.floor(left / 2)));
   }
   return steps;
+}
+
+/** Operations of merging one group whose similarity is measured on vectors of `width`. */
+export function mergeFlops(tokens: number, width: number, keep: number): number {
+  let [flops, left] = [0, tokens];
+  for (const r of mergeSteps(tokens, keep)) {
+    flops += mergeStepFlops(left, width);
+    left -= r;
+  }
+  return flops;
 }
 
 /** `keep` of the tokens of every group, merged, never dropped; 1 returns the features as they are. */
@@ -43,7 +59,7 @@ export function mergeGroups(visual: VisualFeatures, keep: number, order: MergeOr
       memberOf[group * tokensPerGroup + i] = places[token]!;
     });
   }
-  return { groups, tokensPerGroup: left, width, features, memberOf };
+  return { groups, tokensPerGroup: left, width, features, metric: undefined, memberOf };
 }
 
 interface MergedGroup {

@@ -2,6 +2,7 @@
 
 import { TrimtabError } from '../../core/errors.js';
 import type { GenerateRequest, Prompt } from '../../core/messages.js';
+import { type PruningPlan, transientBytes } from '../sequence/pruning-plan.js';
 
 export interface AdmissionLimits {
   /** Rows of the embedding table. */
@@ -59,5 +60,17 @@ function checkLength(request: GenerateRequest, promptTokens: number, maxLength: 
     'context_length_exceeded',
     `The context holds ${maxLength} tokens, but the prompt has ${promptTokens}${asked}.`,
     { param, details: { n_prompt_tokens: promptTokens, n_ctx: maxLength } },
+  );
+}
+
+/** For a prompt that runs at once from its first image on, and would need more memory for that than it may. */
+export function tooLongToPrune(plan: PruningPlan, heads: number, limit: number): TrimtabError {
+  const tokens = plan.droppable.length;
+  const needed = transientBytes(plan, heads);
+  return new TrimtabError(
+    'invalid_request',
+    `efficiency.token_pruning: the ${tokens} tokens from the first image on would take ${needed} bytes at once, ` +
+      `the limit is ${limit}; merge more with token_merging, or send fewer images`,
+    { param: 'efficiency.token_pruning' },
   );
 }

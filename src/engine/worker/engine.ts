@@ -2,6 +2,7 @@
 
 import { setImmediate } from 'node:timers/promises';
 import type { TokenizeResult } from '../../core/backend.js';
+import { type EfficiencyPlan, efficiencyPlan } from '../../core/efficiency.js';
 import { serializeError, TrimtabError } from '../../core/errors.js';
 import type { GenerateRequest, Prompt } from '../../core/messages.js';
 import { GrammarCache } from '../../decoding/grammar/grammar-cache.js';
@@ -14,8 +15,10 @@ import type { LoadedModel } from '../loaded-model.js';
 import { Scheduler, type SchedulerCounters } from '../scheduler/scheduler.js';
 import { PRIORITY_HANDICAP_MS } from '../scheduler/waiting-queue.js';
 import { Generation, type GenerationModel, type GenerationPrompt } from '../sequence/generation.js';
+import { type PruningPlan, planPruning, transientBytes } from '../sequence/pruning-plan.js';
 import { vocabularySource } from '../tokenizer/token-spelling.js';
-import { checkRequest } from './admission.js';
+import { visualPolicy } from '../vision/reduce-visual-tokens.js';
+import { checkRequest, tooLongToPrune } from './admission.js';
 import { imageParts, PromptReader } from './prompt-reader.js';
 import type { RequestOutput, WorkerStats } from './protocol.js';
 import { ServiceTime } from './service-time.js';
@@ -72,6 +75,11 @@ export class Engine {
       sampler: new Sampler(runner.vocabSize),
       fingerprint: model.info.fingerprint,
       maxLength: Math.min(this.#scheduler.longestSequence, config.maxModelLength ?? Number.POSITIVE_INFINITY),
+      cost: {
+        shape: runner.shape,
+        kvRowBytes: runner.cache.bytesPerToken / runner.shape.layers,
+        chunk: config.prefillChunk,
+      },
     };
   }
 
@@ -169,12 +177,15 @@ export class Engine {
     try {
       const prompt = await this.#prompts.see(request.prompt, {
         maxTokens: this.maxModelLength,
+        policy: visualPolicy(this.#plan(request).tokenMerging),
         check: (ids) => this.#check(request, ids),
         isCancelled: () => !this.#seeing.has(key) || this.#closing,
       });
-      if (prompt !== undefined && this.#seeing.delete(key)) this.#enqueue(key, request, prompt);
+      if (prompt !== undefined && this.#seeing.has(key)) this.#enqueue(key, request, prompt);
     } catch (error) {
-      if (this.#seeing.delete(key)) this.#refuse(key, error);
+      if (this.#seeing.has(key)) this.#refuse(key, error);
+    } finally {
+      this.#seeing.delete(key);
     }
   }
 
@@ -194,13 +205,27 @@ export class Engine {
     checkRequest(request, ids, { vocabSize: this.#model.runner.vocabSize, maxLength: this.maxModelLength });
   }
 
+  #plan({ efficiency }: GenerateRequest): EfficiencyPlan {
+    return efficiencyPlan(efficiency, this.#config.efficiency);
+  }
+
+  #pruning(request: GenerateRequest, prompt: GenerationPrompt): PruningPlan | undefined {
+    const { layers, heads } = this.#model.runner.shape;
+    const { tokenPruning } = this.#plan(request);
+    const plan = planPruning(tokenPruning, layers, prompt.ids.length, prompt.images ?? []);
+    if (plan === undefined || transientBytes(plan, heads) <= this.#config.pruningBytes) return plan;
+    // Who asked must know; who got it by default is better served without.
+    if (request.efficiency.tokenPruning) throw tooLongToPrune(plan, heads, this.#config.pruningBytes);
+    return undefined;
+  }
+
   #generation(key: number, request: GenerateRequest, prompt: GenerationPrompt): Generation {
     const format = this.#model.answerFormat ?? plainFormat;
     const answer = planAnswer(request, prompt.text, format, this.#grammars);
     const rank = performance.now() + request.priority * PRIORITY_HANDICAP_MS;
     return new Generation(
       request,
-      prompt,
+      { ...prompt, pruning: this.#pruning(request, prompt) },
       this.#shared,
       { rank, order: this.#order++ },
       {

@@ -5,11 +5,13 @@ import type { ImagePart, Prompt } from '../../core/messages.js';
 import type { GenerationPrompt } from '../sequence/generation.js';
 import { imageSpans } from '../sequence/image-span.js';
 import type { EncodedPrompt, Tokenizer } from '../tokenizer/tokenizer.js';
+import type { VisualPolicy } from '../vision/reduce-visual-tokens.js';
 import { keepAll } from '../vision/reduce-visual-tokens.js';
 import type { PlannedImage, SeenImage, Vision } from '../vision/vision.js';
 
 export interface ReadOptions {
   readonly maxTokens: number;
+  readonly policy?: VisualPolicy;
   /** Sees the ids before any image is decoded, and throws for what cannot run. */
   check(ids: readonly number[]): void;
   /** Asked between images; the rest is left out when nobody waits any more. */
@@ -32,19 +34,20 @@ export class PromptReader {
 
   /** The ids of a prompt with images, which are only measured. */
   async measure(prompt: Prompt, maxTokens: number): Promise<EncodedPrompt> {
-    const { encoded } = await this.#plan(prompt, maxTokens);
+    const { encoded } = await this.#plan(prompt, maxTokens, keepAll);
     return encoded;
   }
 
   /** A prompt with images, or undefined if it was cancelled meanwhile. */
   async see(prompt: Prompt, options: ReadOptions): Promise<GenerationPrompt | undefined> {
     const startedAt = performance.now();
-    const { vision, planned, encoded } = await this.#plan(prompt, options.maxTokens);
+    const { policy = keepAll } = options;
+    const { vision, planned, encoded } = await this.#plan(prompt, options.maxTokens, policy);
     options.check(encoded.ids);
     const seen: SeenImage[] = [];
     for (const image of planned) {
       if (options.isCancelled()) return undefined;
-      seen.push(await vision.look(image, keepAll));
+      seen.push(await vision.look(image));
     }
     const images = imageSpans(encoded.ids, vision.imageTokenId, seen, vision.width);
     const usage = {
@@ -54,16 +57,22 @@ export class PromptReader {
       tokens: images.reduce((sum, { length }) => sum + length, 0),
       encodeMs: performance.now() - startedAt,
     };
-    return { ...encoded, images, imageUsage: usage };
+    const merging = {
+      unmergedTokens: planned.reduce((sum, { unmergedRows }) => sum + unmergedRows, 0),
+      flops: seen.reduce((sum, { mergeFlops }) => sum + mergeFlops, 0),
+      ms: seen.reduce((sum, { mergeMs }) => sum + mergeMs, 0),
+    };
+    return { ...encoded, images, imageUsage: usage, merging };
   }
 
   async #plan(
     prompt: Prompt,
     maxTokens: number,
+    policy: VisualPolicy,
   ): Promise<{ vision: Vision; planned: readonly PlannedImage[]; encoded: EncodedPrompt }> {
     const parts = imageParts(prompt);
     const vision = this.#vision ?? refuseImages(parts[0]!);
-    const planned = await vision.plan(parts, keepAll);
+    const planned = await vision.plan(parts, policy);
     const texts = planned.map(({ placeholder }) => placeholder);
     const encoded = this.#tokenizer.encodePrompt(prompt, maxTokens, { token: vision.imageToken, texts });
     return { vision, planned, encoded };

@@ -13,7 +13,8 @@ const send = (message: FromWorker) => port.postMessage(message);
 async function load(): Promise<Engine> {
   const { loadModel } = (await import(setup.loader)) as { loadModel: LoadModel };
   const model = await loadModel(setup.model);
-  const engine = new Engine(model, setup.config, setup.bytes, {
+  const efficiency = { ...setup.config.efficiency, ...setup.model.efficiency };
+  const engine = new Engine(model, { ...setup.config, efficiency }, setup.bytes, {
     outputs: (outputs) => send({ type: 'outputs', outputs }),
     stats: (stats) => send({ type: 'stats', stats }),
     // Uncaught on purpose: the thread ends, the host fails what was running and starts another.

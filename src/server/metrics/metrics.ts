@@ -2,6 +2,7 @@
 
 import { Registry } from 'prom-client';
 import type { Backend } from '../../core/backend.js';
+import { EfficiencyMetrics } from './efficiency.js';
 import { registerEngineMetrics } from './engine.js';
 import { registerEventLoopMetrics } from './event-loop.js';
 import { LatencyMetrics } from './latency.js';
@@ -14,6 +15,7 @@ export class Metrics {
   readonly registry = new Registry();
   readonly requests = new RequestMetrics(this.registry);
   readonly tokens = new TokenMetrics(this.registry);
+  readonly efficiency = new EfficiencyMetrics(this.registry);
   readonly latency = new LatencyMetrics(this.registry);
   private readonly stopEventLoopMonitor: () => void;
 

@@ -29,9 +29,23 @@ function efficiencyBody({ visualTokens, flops }: EfficiencyReceipt) {
   };
 }
 
-function visualTokensBody({ images, encoded, merged, perLayer, kvRows, kvBytes, mode }: VisualTokenReceipt) {
-  return { images, encoded, merged, tokens_per_layer: perLayer, kv_rows: kvRows, kv_bytes: kvBytes, mode };
+function visualTokensBody(receipt: VisualTokenReceipt) {
+  return {
+    images: receipt.images,
+    cached_images: receipt.cachedImages,
+    encoded: receipt.encoded,
+    merged: receipt.merged,
+    tokens_per_layer: receipt.perLayer,
+    kv_rows: receipt.kvRows,
+    kv_bytes: receipt.kvBytes,
+    mode: receipt.mode,
+    encode_ms: rounded(receipt.encodeMs),
+    merge_ms: rounded(receipt.mergeMs),
+    prefill_ms: rounded(receipt.prefillMs),
+  };
 }
+
+const rounded = (ms: number): number => Math.round(ms * 10) / 10;
 
 function flopsBody({ executed, dense, overhead }: FlopsReceipt) {
   return { executed, dense, overhead, saved: dense === 0 ? 0 : 1 - executed / dense };

@@ -8,6 +8,7 @@ import { WaitingQueue } from '../../../../src/engine/scheduler/waiting-queue.js'
 import { Generation } from '../../../../src/engine/sequence/generation.js';
 import type { Sequence } from '../../../../src/engine/sequence/sequence.js';
 import { BYTE_VOCAB_SIZE, ByteTokenizer } from '../../../helpers/byte-tokenizer.js';
+import { FakeRunner } from '../../../helpers/fake-runner.js';
 import { generateRequest } from '../../../helpers/generate-request.js';
 
 const model = {
@@ -16,6 +17,7 @@ const model = {
   eosTokenIds: [],
   fingerprint: 'f',
   maxLength: 100,
+  cost: { shape: new FakeRunner().shape, kvRowBytes: 1, chunk: 128 },
 };
 
 let order = 0;

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import type { VisualFeatures } from '../../../../src/engine/vision/visual-features.js';
 import { mergeGroups, mergeSteps } from '../../../../src/engine/visual-tokens/merge-groups.js';
 import type { Rows } from '../../../../src/engine/visual-tokens/merge-step.js';
 import {
@@ -7,7 +8,6 @@ import {
   matchTokens,
   outputPlaces,
 } from '../../../../src/engine/visual-tokens/merge-step.js';
-import type { VisualFeatures } from '../../../../src/engine/visual-tokens/visual-features.js';
 import { plainMatches, plainMergeStep } from '../../../helpers/plain-merge.js';
 import { seededFloats } from '../../../helpers/seeded.js';
 
@@ -138,6 +138,7 @@ describe('merging to a keep ratio', () => {
     tokensPerGroup,
     width,
     features: seededFloats(groups, groups * tokensPerGroup * width),
+    metric: undefined,
   });
 
   it.each([

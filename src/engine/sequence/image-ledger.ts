@@ -1,0 +1,104 @@
+/** What the images of one request cost, and what merging and pruning saved. */
+
+import type { EfficiencyReceipt, FlopsReceipt, VisualTokenReceipt } from '../../core/efficiency.js';
+import type { ImageUsage } from '../../core/messages.js';
+import type { DecoderShape } from '../visual-tokens/flops.js';
+import { chunkFlops, decodeFlops, headFlops, promptFlops, prunedFlops } from '../visual-tokens/flops.js';
+import type { PruningPlan, Span } from './pruning-plan.js';
+import { rowsAfterPrompt } from './pruning-plan.js';
+
+/** What is needed of a model to count. */
+export interface CostModel {
+  readonly shape: DecoderShape;
+  /** Bytes of keys and values of one token in one layer. */
+  readonly kvRowBytes: number;
+  /** Tokens of a prompt that run at once. */
+  readonly chunk: number;
+}
+
+export interface MergingWork {
+  /** Image tokens that the prompt would have without merging. */
+  readonly unmergedTokens: number;
+  readonly flops: number;
+  readonly ms: number;
+}
+
+export class ImageLedger {
+  readonly #model: CostModel;
+  readonly #promptLength: number;
+  readonly #imageTokens: number;
+  readonly #merging: MergingWork;
+  readonly #pruning: PruningPlan | undefined;
+  #promptFlops = 0;
+  #overhead: number;
+
+  constructor(
+    model: CostModel,
+    promptLength: number,
+    images: readonly Span[],
+    merging: MergingWork,
+    pruning: PruningPlan | undefined,
+  ) {
+    this.#model = model;
+    this.#promptLength = promptLength;
+    this.#imageTokens = images.reduce((sum, { length }) => sum + length, 0);
+    this.#merging = merging;
+    this.#pruning = pruning;
+    this.#overhead = merging.flops;
+  }
+
+  /** `rows` tokens of the prompt were computed behind `past` others. */
+  addChunk(rows: number, past: number): void {
+    this.#promptFlops += chunkFlops(this.#model.shape, rows, past);
+  }
+
+  /** The rest of the prompt was computed with pruning. */
+  addPruned({ first, entering, fixed }: PruningPlan): void {
+    const { flops, scoring } = prunedFlops(this.#model.shape, first, entering, fixed);
+    this.#promptFlops += flops;
+    this.#overhead += scoring;
+  }
+
+  /** `outputs`: tokens of each choice, the first of which comes with the prompt. */
+  receipt(outputs: readonly number[], usage: ImageUsage, prefillMs: number): EfficiencyReceipt {
+    return { visualTokens: this.#visualTokens(usage, prefillMs), flops: this.#flops(outputs) };
+  }
+
+  #visualTokens(usage: ImageUsage, prefillMs: number): VisualTokenReceipt {
+    const perLayer = this.#rows;
+    const kvRows = perLayer.reduce((sum, rows) => sum + rows, 0);
+    return {
+      images: usage.count,
+      cachedImages: usage.cached,
+      encoded: this.#merging.unmergedTokens,
+      merged: this.#imageTokens,
+      perLayer,
+      kvRows,
+      kvBytes: kvRows * this.#model.kvRowBytes,
+      mode: this.#pruning === undefined ? 'dense' : 'compact',
+      encodeMs: usage.encodeMs - this.#merging.ms,
+      mergeMs: this.#merging.ms,
+      prefillMs,
+    };
+  }
+
+  /** Drafting is not counted here: what it computes in vain has a receipt of its own. */
+  #flops(outputs: readonly number[]): FlopsReceipt {
+    const { shape, chunk } = this.#model;
+    const unmerged = this.#promptLength - this.#imageTokens + this.#merging.unmergedTokens;
+    const answer = (cached: readonly number[]) =>
+      outputs.reduce(
+        (sum, length) => sum + decodeFlops(shape, cached, Math.max(0, length - 1)),
+        headFlops(shape),
+      );
+    const dense = promptFlops(shape, unmerged, chunk) + answer(Array<number>(shape.layers).fill(unmerged));
+    const executed = this.#promptFlops + this.#merging.flops + answer(this.#rows);
+    return { executed, dense, overhead: this.#overhead };
+  }
+
+  /** Rows in each layer when the prompt is done. */
+  get #rows(): number[] {
+    if (this.#pruning !== undefined) return rowsAfterPrompt(this.#pruning);
+    return Array<number>(this.#model.shape.layers).fill(this.#promptLength);
+  }
+}
