@@ -7,14 +7,19 @@ import { boundedLanguage } from './format-language.js';
 import { TokenAutomaton } from './token-automaton.js';
 import { Vocabulary, type VocabularySource } from './vocabulary.js';
 
-const MAX_GRAMMARS = 32;
+const MAX_GRAMMARS = 64;
+/** Beyond this, grammars that were not used for the longest time are dropped. */
+const MAX_BYTES = 256 * 2 ** 20;
 
 export class GrammarCache {
   readonly #source: VocabularySource;
   readonly #automata = new LRUCache<string, TokenAutomaton>({ max: MAX_GRAMMARS });
   #vocabulary: Vocabulary | undefined;
 
-  constructor(source: VocabularySource) {
+  constructor(
+    source: VocabularySource,
+    private readonly maxBytes = MAX_BYTES,
+  ) {
     this.#source = source;
   }
 
@@ -24,6 +29,7 @@ export class GrammarCache {
    */
   get(key: unknown, field: string, read: (pool: ExpressionPool) => Expression): TokenAutomaton {
     const hash = createHash('sha256').update(JSON.stringify(key)).digest('base64');
+    this.#makeRoom();
     const known = this.#automata.get(hash);
     if (known !== undefined) return known;
     const { pool, grammar } = boundedLanguage(field, read);
@@ -32,5 +38,11 @@ export class GrammarCache {
     automaton.allowed(automaton.start); // what cannot begin is refused now and not after the first token
     this.#automata.set(hash, automaton);
     return automaton;
+  }
+  /** Grammars grow while they are used, so they are weighed anew. */
+  #makeRoom(): void {
+    let bytes = 0;
+    for (const automaton of this.#automata.values()) bytes += automaton.bytes;
+    while (bytes > this.maxBytes) bytes -= this.#automata.pop()?.bytes ?? bytes;
   }
 }

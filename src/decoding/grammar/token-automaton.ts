@@ -11,7 +11,9 @@ import type { Vocabulary } from './vocabulary.js';
 /** New expressions in one step; enough for any sensible grammar, and about a second at worst. */
 const MAX_STEP_EXPRESSIONS = 50_000;
 /** Beyond this many, what is not in use is forgotten. */
-const MAX_KEPT_EXPRESSIONS = 400_000;
+const MAX_KEPT_EXPRESSIONS = 200_000;
+/** With its share of the tables that find it; measured. */
+const BYTES_PER_EXPRESSION = 400;
 const MAX_MASK_BYTES = 16 * 2 ** 20;
 
 export class TokenAutomaton {
@@ -29,6 +31,11 @@ export class TokenAutomaton {
   ) {
     this.start = grammar;
     this.#path = [grammar];
+  }
+
+  /** Memory, roughly. */
+  get bytes(): number {
+    return this.pool.size * BYTES_PER_EXPRESSION + this.#masks.size * Math.ceil(this.vocabulary.size / 8);
   }
 
   /** The tokens that may follow, see `TokenConstraint.allowed`. */

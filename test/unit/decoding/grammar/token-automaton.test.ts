@@ -138,6 +138,17 @@ describe('the tokens that a grammar allows', () => {
   });
 });
 
+describe('grammars that take too much memory', () => {
+  it('are dropped, those that were not used for the longest time first', () => {
+    const formats = [1, 2, 3].map((max) => schema({ type: 'string', maxLength: max }));
+    const one = cached(new GrammarCache(source), formats[0]!).bytes;
+    const cache = new GrammarCache(source, 2.5 * one);
+    const [first, second] = formats.map((format) => cached(cache, format));
+    expect(cached(cache, formats[1]!)).toBe(second);
+    expect(cached(cache, formats[0]!)).not.toBe(first);
+  });
+});
+
 describe('a hostile grammar', () => {
   const wide = Object.fromEntries(Array.from({ length: 500 }, (_, k) => [`p${k}`, { type: 'string' }]));
   it.each([
