@@ -23,7 +23,13 @@ export function fakeModel(options: FakeRunnerOptions = {}): FakeModel {
     runner: new FakeRunner(options),
     tokenizer: new ByteTokenizer(),
     eosTokenIds: [BYTE_EOS],
-    info: { architecture: 'fake', weights: 'fp32', fingerprint: 'fake-1', inputModalities: ['text'] },
+    info: {
+      architecture: 'fake',
+      weights: 'fp32',
+      fingerprint: 'fake-1',
+      inputModalities: ['text'],
+      toolFormat: 'fake',
+    },
   };
 }
 

@@ -128,7 +128,12 @@ describe('EngineHost, from start to end', () => {
     await expect(run(host, generateRequest())).rejects.toMatchObject({ code: 'model_unavailable' });
     await host.loaded();
     expect(host.ready()).toBe(true);
-    expect(host.models()[0]).toMatchObject({ state: 'ready', fingerprint: 'fake-1', maxModelLength: 512 });
+    expect(host.models()[0]).toMatchObject({
+      state: 'ready',
+      fingerprint: 'fake-1',
+      maxModelLength: 512,
+      toolFormat: 'fake',
+    });
   });
 
   it('loads a checkpoint folder with the loader of the product', async () => {

@@ -71,6 +71,7 @@ export class ModelWorker {
       weights: this.#facts?.weights ?? (weights === 'auto' ? 'int4' : weights),
       fingerprint: this.#facts?.fingerprint ?? '',
       inputModalities: this.#facts?.inputModalities ?? ['text'],
+      toolFormat: this.#facts?.toolFormat,
       state: this.#state,
     };
   }
