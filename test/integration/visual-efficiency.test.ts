@@ -99,6 +99,13 @@ describe('merging', () => {
     expect(overhead).toBe(mergeFlops(16, 32, 0.25));
   });
 
+  it('encodes an image once for all ratios', async () => {
+    const harness = harnessOf();
+    await answer(harness, {});
+    const merged = await answer(harness, { tokenMerging: { ...quarter, keep: 0.3 } });
+    expect(merged.usage.efficiency?.visualTokens?.cachedImages).toBe(1);
+  });
+
   it('gives another order the same tokens in other places', async () => {
     const harness = harnessOf();
     const merging = { keep: 0.6, order: 'reference' } as const;

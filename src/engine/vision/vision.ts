@@ -199,7 +199,8 @@ export class Vision {
 
   async #look(image: PlannedImage, key: string): Promise<SeenImage> {
     const { policy } = image;
-    const isCached = this.#kept?.has(`rows:${key}`) ?? false;
+    const isCached =
+      this.#kept?.has(`rows:${key}`) || this.#kept?.has(`features:${image.hash}:${image.plan.key}`) || false;
     let [mergeFlops, mergeMs] = [0, 0];
     const rows = await this.#remember(`rows:${key}`, async () => {
       const features = await this.#features(image);
