@@ -4,8 +4,9 @@ import type { Checkpoint } from './checkpoint.js';
 import type { ProjectionNames } from './decoder-tensors.js';
 import { checkTensor } from './decoder-tensors.js';
 import { invalidCheckpoint } from './files.js';
-import type { ProjectorConfig, TowerConfig, VisionConfig, VisionFamily } from './vision-config.js';
+import type { ProjectorConfig, TowerConfig, VisionConfig } from './vision-config.js';
 import { hasMetric, patchesPerSide } from './vision-config.js';
+import type { VisionFamily } from './vision-schema.js';
 
 export interface NormNames {
   readonly weight: string;
