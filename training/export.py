@@ -17,22 +17,28 @@ LIMIT_BYTES = 25_000_000
 
 
 def export(name, out):
-    """bf16 weights, config, tokenizer, chat template and generation defaults; needs no code of ours to load."""
+    """The averaged weights of runs/`name`."""
     state = torch.load(HERE / 'runs' / name / 'checkpoint.pt', weights_only=True)
     tokenizer = AutoTokenizer.from_pretrained(HERE / state['settings']['tokenizer'])
-    sees = state['settings'].get('images', 0) > 0
-    model = (build_vision_model if sees else build_text_model)(tokenizer)
+    model = (build_vision_model if state['settings']['sees'] else build_text_model)(tokenizer)
     model.load_state_dict(state['mean'])
+    write(model, tokenizer, state, out)
+    print(f'{name} at step {state["step"]}, {state["tokens"] / 1e6:.1f} M tokens -> {out}')
+
+
+def write(model, tokenizer, state, out):
+    """bf16 weights, config, tokenizer, chat template and generation defaults; needs no code of ours to load."""
     model.to(torch.bfloat16).save_pretrained(out)
     tokenizer.save_pretrained(out)
     generation = {'bos_token_id': tokenizer.bos_token_id, 'eos_token_id': tokenizer.eos_token_id,
                   'pad_token_id': tokenizer.pad_token_id, 'max_length': CONTEXT}
     GenerationConfig(do_sample=False, **generation).save_pretrained(out)
-    if sees:
-        processor(tokenizer).save_pretrained(out)
+    if model.config.model_type == 'llava':
+        seeing = processor(tokenizer)
+        seeing.save_pretrained(out)
+        seeing.image_processor.save_pretrained(out)
     plain_names(out)
     stamp(out, state)
-    print(f'{name} at step {state["step"]}, {state["tokens"] / 1e6:.1f} M tokens -> {out}')
 
 
 def processor(tokenizer):
@@ -54,6 +60,8 @@ def plain_names(out):
     (out / 'config.json').write_text(json.dumps(config, indent=2) + '\n')
     tokenizer = json.loads((out / 'tokenizer_config.json').read_text())
     tokenizer['tokenizer_class'] = 'PreTrainedTokenizerFast'
+    for how_it_was_read in ('is_local', 'local_files_only'):
+        tokenizer.pop(how_it_was_read, None)
     (out / 'tokenizer_config.json').write_text(json.dumps(tokenizer, indent=2) + '\n')
 
 
@@ -63,6 +71,7 @@ def stamp(out, state):
     notes = {'format': 'pt', 'tokenizer_sha256': hashlib.sha256((out / 'tokenizer.json').read_bytes()).hexdigest(),
              'step': str(state['step']), 'tokens': str(state['tokens'])}
     save_file(load_file(weights), weights, notes)
+    weights.chmod(0o644)
     if weights.stat().st_size > LIMIT_BYTES:
         raise SystemExit(f'{weights} has {weights.stat().st_size} bytes: more than {LIMIT_BYTES}')
 

@@ -59,11 +59,15 @@ def centre(thing):
     return (thing.cell % 3) * CELL + CELL // 2 + thing.x, (thing.cell // 3) * CELL + CELL // 2 + thing.y
 
 
+def reach(thing):
+    """Half the side, in pixels, of the square that a thing is drawn in."""
+    return math.ceil(1.2 * SIZES[thing.size])
+
+
 def outline(thing, turn):
-    """Polygon corners in zoomed pixels; None for round things."""
-    x, y = (ZOOM * c for c in centre(thing))
-    r = ZOOM * SIZES[thing.size]
-    spoke = lambda angle, length: (x + length * math.cos(angle), y + length * math.sin(angle))
+    """Polygon corners in zoomed pixels around the middle of its square; None for round things."""
+    middle, r = ZOOM * reach(thing), ZOOM * SIZES[thing.size]
+    spoke = lambda angle, length: (middle + length * math.cos(angle), middle + length * math.sin(angle))
     if thing.shape == 'square':
         return [spoke(turn + math.pi * (k / 2 + 0.25), r) for k in range(4)]
     if thing.shape == 'triangle':
@@ -74,39 +78,43 @@ def outline(thing, turn):
         arm = r * 0.32
         corners = [(-arm, -r), (arm, -r), (arm, -arm), (r, -arm), (r, arm), (arm, arm),
                    (arm, r), (-arm, r), (-arm, arm), (-r, arm), (-r, -arm), (-arm, -arm)]
-        return [(x + a, y + b) for a, b in corners]
+        return [(middle + a, middle + b) for a, b in corners]
     return None
 
 
 def stencil(thing, turn):
-    """Where a thing is opaque: an 'L' image at zoomed size."""
-    image = Image.new('L', (SIDE * ZOOM, SIDE * ZOOM))
+    """How opaque a thing is on its square: an 'L' image of 2 reach x 2 reach."""
+    side = 2 * reach(thing)
+    image = Image.new('L', (side * ZOOM, side * ZOOM))
     draw = ImageDraw.Draw(image)
     corners = outline(thing, turn)
+    middle, r = ZOOM * reach(thing), ZOOM * SIZES[thing.size]
+    disc = lambda radius: [middle - radius, middle - radius, middle + radius, middle + radius]
     if corners:
         draw.polygon(corners, fill=255)
-        return image
-    x, y = (ZOOM * c for c in centre(thing))
-    r = ZOOM * SIZES[thing.size]
-    draw.ellipse([x - r, y - r, x + r, y + r], fill=255)
+    else:
+        draw.ellipse(disc(r), fill=255)
     if thing.shape == 'ring':
-        draw.ellipse([x - r * 0.55, y - r * 0.55, x + r * 0.55, y + r * 0.55], fill=0)
-    return image
+        draw.ellipse(disc(0.55 * r), fill=0)
+    return image.resize((side, side), Image.Resampling.BOX)
 
 
 def paint(thing, shade):
-    """The filling of a thing, with its texture, at zoomed size."""
-    image = Image.new('RGB', (SIDE * ZOOM, SIDE * ZOOM), shade)
+    """The filling of a thing's square, with its texture."""
+    side = 2 * reach(thing)
+    image = Image.new('RGB', (side * ZOOM, side * ZOOM), shade)
+    if thing.texture == 'plain':
+        return image.resize((side, side), Image.Resampling.BOX)
     draw = ImageDraw.Draw(image)
     other = tuple(int(c * 0.55) if sum(shade) > 200 else c + 90 for c in shade)
     step = 4 * ZOOM
-    for at in range(0, SIDE * ZOOM, step):
+    for at in range(0, side * ZOOM, step):
         if thing.texture == 'striped':
-            draw.rectangle([0, at, SIDE * ZOOM, at + step // 3], fill=other)
-        if thing.texture == 'dotted':
-            for across in range(0, SIDE * ZOOM, step):
+            draw.rectangle([0, at, side * ZOOM, at + step // 3], fill=other)
+        else:
+            for across in range(0, side * ZOOM, step):
                 draw.ellipse([across, at, across + step // 2, at + step // 2], fill=other)
-    return image
+    return image.resize((side, side), Image.Resampling.BOX)
 
 
 def backdrop(scene, rng):
@@ -114,26 +122,27 @@ def backdrop(scene, rng):
     if scene.background == 'gradient':
         grey += np.linspace(-30, 30, SIDE)[:: rng.choice([-1, 1])][:, None]
     if scene.background == 'noise':
-        coarse = np.array([rng.randint(-22, 22) for _ in range(24 * 24)]).reshape(24, 24)
+        coarse = np.random.default_rng(scene.seed).integers(-22, 23, (24, 24))
         grey += np.kron(coarse, np.ones((4, 4)))
     if scene.background == 'lines':
         grey[:: rng.choice([6, 9, 12])] -= 25
     tint = np.array([rng.randint(-8, 8) for _ in range(3)])
     picture = np.clip(grey[:, :, None] + tint, 0, 255).astype(np.uint8)
-    return Image.fromarray(picture).resize((SIDE * ZOOM, SIDE * ZOOM), Image.Resampling.NEAREST)
+    return Image.fromarray(picture)
 
 
 def render(scene):
     """(picture, owner): an RGB image of SIDE x SIDE, and per pixel the index of the visible thing, or -1."""
     rng = random.Random(scene.seed)
     picture = backdrop(scene, rng)
-    owner = np.full((SIDE, SIDE), -1)
+    owner = Image.new('I', (SIDE, SIDE), -1)
     for index, thing in enumerate(scene.things):
         shade = tuple(min(255, max(0, c + rng.randint(-12, 12))) for c in COLOURS[thing.colour])
         mask = stencil(thing, rng.uniform(-0.25, 0.25))
-        picture.paste(paint(thing, shade), mask=mask)
-        owner[np.asarray(mask.resize((SIDE, SIDE), Image.Resampling.BOX)) > 127] = index
-    return picture.resize((SIDE, SIDE), Image.Resampling.BOX), owner
+        x, y = (at - reach(thing) for at in centre(thing))
+        picture.paste(paint(thing, shade), (x, y), mask)
+        owner.paste(index, (x, y), mask.point(lambda alpha: 255 * (alpha > 127)))
+    return picture, np.array(owner)
 
 
 def pixels(picture):

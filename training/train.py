@@ -1,150 +1,176 @@
-"""Trains nano, resumably: `python train.py text` (settings in settings/text.json, state in runs/text/).
+"""Trains nano, resumably: `python train.py text --minutes 60` (settings in settings/text.json, state in runs/text/).
 
-Ctrl-C or SIGTERM saves and stops; run it again to go on. It refuses to resume with other settings than it began with.
-A sliding mean of the weights is kept beside the weights themselves; that mean is what gets exported.
+The learning rate falls to zero over the last quarter of the minutes; run it again to go on at the full rate. Ctrl-C
+or SIGTERM saves and stops. It refuses to resume with other settings or another tokenizer than it began with. A
+sliding mean of the weights is kept beside the weights themselves; that mean is what gets exported.
+
+Two workers of one thread each beat one process of two threads by a quarter, more on a busy machine: each takes its
+own steps, and every few steps they meet at the mean of their weights (local SGD, Stich 2019).
 """
 
 import argparse
-import hashlib
 import json
-import os
 import signal
+import tempfile
 import time
-from pathlib import Path
 
 import torch
+import torch.distributed as dist
 import torch.nn.functional as F
-from transformers import AutoTokenizer
 
-from copying import set_copying_circuit
-from model import build_text_model, build_vision_model, start_vision_model
-from optimizer import optimizers
-from rows import IGNORED, Rows, known_skills
+from optimizer import FAST_BF16
+from projector import described, word_tables
+from rows import IGNORED, Rows
+from run import HERE, Run, read_settings
 
-HERE = Path(__file__).parent
-
-
-class Run:
-    """Everything a run needs to stop and go on: model, its mean, optimizers, step and the settings it began with."""
-
-    def __init__(self, name, settings):
-        self.folder = HERE / 'runs' / name
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self.settings, self.step, self.tokens = settings, 0, 0
-        self.tokenizer = AutoTokenizer.from_pretrained(HERE / settings['tokenizer'])
-        torch.manual_seed(settings['seed'])
-        self.model = (build_vision_model if settings['images'] else build_text_model)(self.tokenizer)
-        if not settings['images']:
-            set_copying_circuit(self.model)
-        self.mean = {name: value.clone() for name, value in self.model.state_dict().items()}
-        self.optimizers = optimizers(self.model, settings['matrix_lr'], settings['other_lr'])
-        self.signature = signature(settings)
-
-    @property
-    def checkpoint(self):
-        return self.folder / 'checkpoint.pt'
-
-    def resume(self):
-        """Loads the last checkpoint if there is one, or the starting weights that the settings name."""
-        if self.checkpoint.exists():
-            state = torch.load(self.checkpoint, weights_only=True)
-            if state['signature'] != self.signature:
-                raise SystemExit(f'{self.checkpoint} was made with other settings: use another run name or delete it')
-            self.model.load_state_dict(state['model'])
-            self.mean, self.step, self.tokens = state['mean'], state['step'], state['tokens']
-            for optimizer, saved in zip(self.optimizers, state['optimizers']):
-                optimizer.load_state_dict(saved)
-        elif 'init' in self.settings:
-            self.start_from(torch.load(HERE / 'runs' / self.settings['init'] / 'checkpoint.pt', weights_only=True))
-
-    def start_from(self, state):
-        """Weights of an earlier run; a vision run may begin with a text run's decoder and the pre-trained tower."""
-        if 'tower' in self.settings:
-            start_vision_model(self.model, state['mean'], torch.load(HERE / self.settings['tower'], weights_only=True))
-        else:
-            self.model.load_state_dict(state['mean'])
-        self.mean = {name: value.clone() for name, value in self.model.state_dict().items()}
-
-    def save(self):
-        """Writes beside the old checkpoint and renames, so that an interruption never leaves half a file."""
-        state = {'signature': self.signature, 'settings': self.settings, 'model': self.model.state_dict(), 'mean': self.mean,
-                 'step': self.step, 'tokens': self.tokens, 'optimizers': [o.state_dict() for o in self.optimizers]}
-        torch.save(state, self.checkpoint.with_suffix('.new'))
-        os.replace(self.checkpoint.with_suffix('.new'), self.checkpoint)
+MEET_EVERY = 8  # steps
+COOLDOWN = 0.25  # share of the minutes over which the learning rate falls
 
 
-def signature(settings):
-    """Hash of the settings and of the tokenizer file; a resumed run must have the same."""
-    tokenizer = (HERE / settings['tokenizer'] / 'tokenizer.json').read_bytes()
-    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode() + tokenizer).hexdigest()
+def inputs(run, ids, pictures):
+    """What the model takes: tokens, with pixels or with the described patches in place of `<image>` tokens."""
+    if pictures is None:
+        return {'input_ids': ids}
+    if run.settings['sees']:
+        return {'input_ids': ids, 'pixel_values': pictures}
+    embedding = run.model.get_input_embeddings()
+    shown = described(pictures, word_tables(embedding.weight, run.tokenizer))
+    return {'inputs_embeds': embedding(ids).masked_scatter((ids == run.image_token)[:, :, None], shown)}
 
 
-def rate(settings, step):
-    """Share of the full learning rate: a linear warm-up, a plateau, a linear way down over the last `cooldown` steps."""
-    up = min(1.0, (step + 1) / settings['warmup'])
-    left = (settings['steps'] - step) / max(1, settings['cooldown'])
-    return min(up, max(0.0, min(1.0, left)))
-
-
-def learn(run, ids, targets, pictures):
-    """One optimizer step; returns (loss, share of answer tokens predicted right)."""
-    for optimizer, lr in zip(run.optimizers, (run.settings['matrix_lr'], run.settings['other_lr'])):
-        for group in optimizer.param_groups:
-            group['lr'] = lr * rate(run.settings, run.step)
-    seen = {} if pictures is None else {'pixel_values': pictures}
-    hidden = run.model.model(input_ids=ids, use_cache=False, **seen).last_hidden_state
+def answer_loss(run, batch, share):
+    """Back-propagates the weighted loss on the answer tokens times `share`; returns (loss, share of tokens right)."""
+    ids, targets, weights, pictures = batch
     wanted = targets != IGNORED
-    logits, targets = run.model.lm_head(hidden[wanted]), targets[wanted]
-    loss = F.cross_entropy(logits, targets)
-    run.model.zero_grad(set_to_none=True)
-    loss.backward()
-    torch.nn.utils.clip_grad_norm_(run.model.parameters(), 1.0)
-    for optimizer in run.optimizers:
-        optimizer.step()
-    keep = min(run.settings['mean_decay'], (run.step + 1) / (run.step + 10))
-    with torch.no_grad():
-        for name, value in run.model.state_dict().items():
-            run.mean[name].lerp_(value, 1 - keep)
+    with torch.autocast('cpu', torch.bfloat16, enabled=FAST_BF16):
+        hidden = run.model.model(**inputs(run, ids, pictures), use_cache=False).last_hidden_state
+        logits, targets, weights = run.model.lm_head(hidden[wanted]), targets[wanted], weights[wanted]
+    loss = (F.cross_entropy(logits.float(), targets, reduction='none') * weights).sum() / weights.sum()
+    (share * loss).backward()
     return loss.item(), (logits.argmax(-1) == targets).float().mean().item()
 
 
-def train(run):
-    settings = run.settings
-    mix, seed = known_skills(settings['mix']), settings['seed'] + run.step
-    rows = Rows(run.tokenizer, settings['length'], mix, seed, settings['echo'], settings['images'])
-    window, began, stopping = [], time.time(), []
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopping.append(True))
-    while run.step < settings['steps'] and not stopping:
-        ids, targets, pictures = rows.batch(settings['batch'])
-        window.append(learn(run, ids, targets, pictures))
-        run.step += 1
-        run.tokens += ids.numel()
+@torch.no_grad()
+def meet(model, workers):
+    """Leaves every worker with the mean of all workers' weights."""
+    parameters = list(model.parameters())
+    flat = torch.cat([p.flatten() for p in parameters])
+    dist.all_reduce(flat)
+    for parameter, mean in zip(parameters, (flat / workers).split([p.numel() for p in parameters])):
+        parameter.copy_(mean.view_as(parameter))
+
+
+def learn(run, batches, rate, workers):
+    """One optimizer step on one batch per kind of row; returns {kind: (loss, accuracy)}."""
+    run.model.zero_grad(set_to_none=True)
+    shares = {kind: run.settings['rows'][kind]['share'] for kind in batches}
+    marks = {kind: answer_loss(run, batch, shares[kind]) for kind, batch in batches.items()}
+    torch.nn.utils.clip_grad_norm_(run.model.parameters(), 1.0)
+    for optimizer in run.optimizers:
+        for group in optimizer.param_groups:
+            group['lr'] = group['full_lr'] * rate
+        optimizer.step()
+    run.step += 1
+    run.tokens += workers * sum(ids.numel() for ids, *_ in batches.values())
+    return marks
+
+
+class Clock:
+    """The first worker's time and signals decide the learning rate of all; a rate of 0 means stop."""
+
+    def __init__(self, minutes, workers):
+        self.seconds, self.workers, self.stopping, self.began = 60 * minutes, workers, False, time.time()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self.stop)
+
+    def stop(self, *_):
+        self.stopping = True
+
+    def left(self):
+        return self.seconds - (time.time() - self.began)
+
+    def rate(self, warm):
+        """Share of the full learning rate, asked for when workers meet; `warm` is what the warm-up allows."""
+        share = 0.0 if self.stopping else min(warm, max(0.0, min(1.0, self.left() / (COOLDOWN * self.seconds))))
+        agreed = torch.tensor(share)
+        if self.workers > 1:
+            dist.broadcast(agreed, 0)
+        return agreed.item()
+
+
+def train(run, minutes, worker, workers):
+    """Steps until the time is over; the first worker keeps the mean, reports and saves."""
+    settings, window, clock = run.settings, [], Clock(minutes, workers)
+    rows = Rows(run.tokenizer, settings, seed=f'{settings["seed"]} {run.step} {worker}')
+    began, before = time.time(), run.tokens
+    rate = None
+    while True:
+        if rate is None or run.step % MEET_EVERY == 0 or workers == 1:
+            if workers > 1:
+                meet(run.model, workers)
+            rate = clock.rate(min(1.0, (run.step + MEET_EVERY) / settings['warmup']))
+        if not rate:
+            break
+        window.append(learn(run, rows.batches(), rate, workers))
+        if worker > 0:
+            continue
+        run.slide_mean()
         if run.step % settings['log_every'] == 0:
-            report(run, window, ids.numel() * len(window) / (time.time() - began))
-            window, began = [], time.time()
+            report(run, window, (run.tokens - before) / (time.time() - began), clock.left() / 60)
+            window, began, before = [], time.time(), run.tokens
         if run.step % settings['save_every'] == 0:
             run.save()
-    run.save()
+    if worker == 0:
+        run.save()
 
 
-def report(run, window, tokens_per_second):
+def report(run, window, tokens_per_second, minutes_left):
     """The progress line."""
-    loss, accuracy = (sum(column) / len(window) for column in zip(*window))
-    per_step = run.settings['batch'] * run.settings['length']
-    left = (run.settings['steps'] - run.step) * per_step / tokens_per_second / 60
-    print(f'{time.strftime("%H:%M:%S")} step {run.step} loss {loss:.3f} accuracy {accuracy:.3f} '
-          f'{tokens_per_second:.0f} tokens/s {run.tokens / 1e6:.2f} M tokens, {left:.0f} min left', flush=True)
+    kinds = []
+    for kind in window[0]:
+        loss, accuracy = (sum(column) / len(window) for column in zip(*(marks[kind] for marks in window)))
+        kinds.append(f'{kind} loss {loss:.3f} accuracy {accuracy:.3f}')
+    print(f'{time.strftime("%H:%M:%S")} step {run.step} {", ".join(kinds)} {tokens_per_second:.0f} tokens/s '
+          f'{run.tokens / 1e6:.2f} M tokens, {minutes_left:.0f} min left', flush=True)
+
+
+def work(worker, name, settings, minutes, workers, meeting):
+    """One worker process of one thread; the first one prepares what the others read."""
+    torch.set_num_threads(1)
+    if workers > 1:
+        dist.init_process_group('gloo', init_method=f'file://{meeting}', rank=worker, world_size=workers)
+    run = Run(name, settings)
+    if worker == 0:
+        run.begin()
+        run.save()
+        print(f'{sum(p.numel() for p in run.model.parameters()) / 1e6:.2f} M parameters, from step {run.step}', flush=True)
+    if workers > 1:
+        dist.barrier()
+    if worker > 0:
+        run.resume()
+    train(run, minutes, worker, workers)
+
+
+def start(name, minutes, workers):
+    """Checks the settings, then runs the workers; a signal goes to the first of them, which stops them all."""
+    settings = read_settings(name)
+    with tempfile.TemporaryDirectory() as folder:
+        spawn = torch.multiprocessing.get_context('spawn')
+        job = (name, settings, minutes, workers, f'{folder}/meeting')
+        processes = [spawn.Process(target=work, args=(worker, *job)) for worker in range(workers)]
+        for process in processes:
+            process.start()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: processes[0].terminate())
+        for process in processes:
+            process.join()
+    return max(abs(process.exitcode) for process in processes)
 
 
 if __name__ == '__main__':
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument('name', help='a file of settings/, without .json')
-    arguments.add_argument('--threads', type=int, default=2)
+    arguments.add_argument('--minutes', type=float, required=True)
+    arguments.add_argument('--workers', type=int, default=2)
     options = arguments.parse_args()
-    torch.set_num_threads(options.threads)
-    run = Run(options.name, json.loads((HERE / 'settings' / f'{options.name}.json').read_text()))
-    run.resume()
-    (HERE / 'runs' / 'train.pid').write_text(str(os.getpid()))
-    print(f'{sum(p.numel() for p in run.model.parameters()) / 1e6:.2f} M parameters, from step {run.step}', flush=True)
-    train(run)
+    raise SystemExit(start(options.name, options.minutes, options.workers))

@@ -142,7 +142,7 @@ describe('EngineHost, from start to end', () => {
     const host = new EngineHost({
       models: [{ id: 'nano', folder, weights: 'fp32', cacheDir, threads: 1 }],
       config: engineConfigSchema.parse({}),
-    });
+    }, 120_000);
     opened.push(host);
     await host.loaded();
     const prompt = { kind: 'chat', addGenerationPrompt: true, continueFinalMessage: false } as const;

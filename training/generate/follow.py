@@ -8,11 +8,19 @@ from .words import ADJECTIVES, ANIMALS, CITIES, COLOURS, JOBS, NAMES, PLACES, TH
 LETTERS = 'abcdefghijklmnopqrstuvwxyz'
 
 
-def phrase(rng, low=1, high=6):
+def phrase(rng, low=1, high=6, made_up=0.1):
     """Some words in a row; now and then a made-up one, so that copying cannot be learnt by heart."""
-    made_up = lambda: ''.join(rng.choice(LETTERS) for _ in range(rng.randrange(2, 7)))
+    letters = lambda: ''.join(rng.choice(LETTERS) for _ in range(rng.randrange(2, 7)))
     pool = THINGS + ANIMALS + ADJECTIVES + COLOURS
-    return ' '.join(made_up() if rng.random() < 0.1 else rng.choice(pool) for _ in range(rng.randrange(low, high)))
+    return ' '.join(letters() if rng.random() < made_up else rng.choice(pool) for _ in range(rng.randrange(low, high)))
+
+
+def plain_words(rng):
+    """One to four words of the pools, now and then a name or a city among them."""
+    given = phrase(rng, 1, 5, made_up=0).split()
+    if rng.random() < 0.3:
+        given[rng.randrange(len(given))] = rng.choice(NAMES + CITIES)
+    return ' '.join(given)
 
 
 def copy(rng):
@@ -23,21 +31,21 @@ def copy(rng):
 
 
 def upper(rng):
-    text = rng.choice([phrase(rng, 1, 4), phrase(rng, 1, 4), sentence(rng)])
+    text = plain_words(rng)
     ask = rng.choice(['Write in upper case:', 'Make this upper case:', 'Upper case, please:', 'In capital letters:',
                       'Convert to upper case:', 'Write this in capitals:'])
     return Item('follow.upper', [(f'{ask}\n{text}', text.upper())])
 
 
 def lower(rng):
-    text = rng.choice([phrase(rng, 1, 4).upper(), phrase(rng, 1, 4).upper(), sentence(rng)])
+    text = plain_words(rng).upper()
     ask = rng.choice(['Write in lower case:', 'Make this lower case:', 'Lower case, please:', 'In small letters:',
                       'Convert to lower case:'])
     return Item('follow.lower', [(f'{ask}\n{text}', text.lower())])
 
 
-def words(rng, low=2, high=6):
-    return rng.sample(rng.choice([THINGS, ANIMALS, ADJECTIVES, NAMES, CITIES]), rng.randrange(low, high))
+def words(rng, low=2, high=5, pools=(THINGS, ANIMALS, ADJECTIVES, NAMES, CITIES)):
+    return rng.sample(rng.choice(pools), rng.randrange(low, high))
 
 
 def reverse(rng):
@@ -49,11 +57,11 @@ def reverse(rng):
 
 def sort(rng):
     if rng.random() < 0.5:
-        given = [str(n) for n in rng.sample(range(1, 100), rng.randrange(2, 6))]
+        given = [str(n) for n in rng.sample(range(10, 100), rng.randrange(2, 5))]
         ask = rng.choice(['Sort the numbers:', 'Sort these numbers:', 'Put the numbers in order:', 'Sort from small to big:'])
         ordered = sorted(given, key=int)
     else:
-        given = words(rng, 2, 5)
+        given = words(rng, 2, 4, (ANIMALS, NAMES, CITIES))
         ask = rng.choice(['Sort the words:', 'Sort these words:', 'Sort by alphabet:', 'Put in alphabetical order:'])
         ordered = sorted(given)
     return Item('follow.sort', [(f'{ask}\n{", ".join(given)}', ', '.join(ordered))])
@@ -125,7 +133,7 @@ def to_json(rng):
 
 
 def replace(rng):
-    text = paragraph(rng, rng.randrange(1, 4))
+    text = paragraph(rng, rng.randrange(1, 3))
     old = rng.choice([word for word in text.rstrip('.').split() if word in ADJECTIVES + THINGS + ANIMALS])
     new = rng.choice(ADJECTIVES if old in ADJECTIVES else ANIMALS if old in ANIMALS else THINGS)
     ask = rng.choice(['Replace {} with {}:', 'Change {} to {}:', 'Write {1} instead of {0}:'])
@@ -134,13 +142,15 @@ def replace(rng):
 
 
 def fix_typo(rng):
-    """Two neighbouring letters of one word of a paragraph are swapped."""
-    text = paragraph(rng, rng.randrange(1, 4))
+    """Two neighbouring letters inside one word of a sentence or two are swapped; its first letter stays."""
+    text = paragraph(rng, rng.randrange(1, 3))
     parts = text.split(' ')
     pool = ADJECTIVES + THINGS + ANIMALS + PLACES
     at = rng.choice([i for i, part in enumerate(parts) if part.rstrip('.') in pool])
     word = parts[at]
-    spots = [i for i in range(len(word.rstrip('.')) - 1) if word[i] != word[i + 1]]
+    spots = [i for i in range(1, len(word.rstrip('.')) - 1) if word[i] != word[i + 1]]
+    if not spots:
+        return fix_typo(rng)
     spot = rng.choice(spots)
     swapped = word[:spot] + word[spot + 1] + word[spot] + word[spot + 2:]
     if swapped.rstrip('.') in pool:
@@ -150,5 +160,5 @@ def fix_typo(rng):
     return Item('follow.typo', [(f'{ask}\n{broken}', text)])
 
 
-TASKS = {copy: 3, upper: 2, lower: 1, reverse: 2, sort: 1, pick: 2, bullets: 2, add: 2, extract: 3, to_json: 3, replace: 2,
-         fix_typo: 1}
+TASKS = {copy: 3, upper: 2, lower: 2, reverse: 2, sort: 2, pick: 2, bullets: 1, add: 2, extract: 2, to_json: 2, replace: 3,
+         fix_typo: 3}

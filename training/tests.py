@@ -1,0 +1,145 @@
+"""What the pipeline promises: `python -m unittest tests` in training/; a minute on one core."""
+
+import json
+import random
+import shutil
+import tempfile
+import unittest
+from pathlib import Path
+
+import numpy as np
+import torch
+
+import run as runs
+from attention import blocked
+from evaluate import SIZES, check_no_overlap, check_tokenizer, prompt_of, written
+from forms import word_forms
+from generate import held_out, sample
+from generate.item import draw_scene, sha, side_of
+from optimizer import orthogonalise
+from rows import IGNORED, answer_weights
+from scenes import centre, invent, render
+from tokenizer import train_tokenizer
+from tower import patch_classes
+
+SETTINGS = {
+    'tokenizer': 'tokenizer', 'sees': False, 'seed': 1, 'warmup': 1, 'rows': {'text': {'size': 1, 'length': 64, 'share': 1}},
+    'matrix_lr': 0.001, 'other_lr': 0.001, 'mean_decay': 0.9, 'echo': 0, 'mix': {'talk': 1}, 'log_every': 1, 'save_every': 1,
+}
+
+
+class Sides(unittest.TestCase):
+    def test_a_prompt_is_on_one_side(self):
+        for skill in SIZES:
+            for side in ('train', 'eval'):
+                self.assertEqual(sample(skill, random.Random(3), side).side(), side)
+
+    def test_overlap_is_refused(self):
+        item = sample('talk', random.Random(99))
+        with self.assertRaisesRegex(SystemExit, 'talk: a held-out prompt is also a training prompt'):
+            check_no_overlap([written(item, 0)], 'talk', draws=50)
+
+    def test_held_out_items_pass(self):
+        check_no_overlap([written(item, 0) for item in held_out('follow', 20, 7)], 'follow', draws=500)
+
+    def test_scenes_of_training_are_not_held_out(self):
+        rng = random.Random(5)
+        self.assertEqual({side_of(sha(repr(draw_scene(rng)))) for _ in range(50)}, {'train'})
+
+
+class Pictures(unittest.TestCase):
+    def test_every_thing_is_seen(self):
+        rng = random.Random(2)
+        for _ in range(30):
+            scene = invent(rng)
+            _, owner = render(scene)
+            self.assertEqual(set(np.unique(owner)) - {-1}, set(range(len(scene.things))))
+
+    def test_a_picture_is_the_same_every_time(self):
+        scene = invent(random.Random(4))
+        self.assertEqual(render(scene)[0].tobytes(), render(scene)[0].tobytes())
+
+    def test_there_is_one_middle_for_each_thing(self):
+        rng = random.Random(8)
+        for _ in range(30):
+            scene = invent(rng)
+            roles = patch_classes(scene, render(scene)[1])[-1]
+            self.assertEqual((roles == 1).sum(), len(scene.things))
+            self.assertEqual((roles == 2).sum(), 16 * (9 - len(scene.things)) - outside(scene))
+
+
+def outside(scene):
+    """Middles never leave their cell, so none of them takes a patch of an empty cell."""
+    cells = {(centre(thing)[1] // 32) * 3 + centre(thing)[0] // 32 for thing in scene.things}
+    return 0 if cells == {thing.cell for thing in scene.things} else 1
+
+
+class Arithmetic(unittest.TestCase):
+    def test_blocked_attention_is_attention(self):
+        for causal, length in ((True, 150), (False, 90)):
+            module = type('Module', (), {'is_causal': causal})
+            query, key, value = (torch.randn(2, heads, length, 16) for heads in (6, 2, 2))
+            wide = lambda x: x.repeat_interleave(3, 1)
+            expected = torch.nn.functional.scaled_dot_product_attention(query, wide(key), wide(value), is_causal=causal)
+            made, _ = blocked(module, query, key, value, None, 16**-0.5)
+            torch.testing.assert_close(made.transpose(1, 2), expected)
+
+    def test_updates_are_nearly_orthogonal(self):
+        singular = torch.linalg.svdvals(orthogonalise(torch.randn(1, 24, 40)).float()[0])
+        self.assertTrue(0.6 < singular.min() and singular.max() < 1.3, singular)
+
+    def test_an_answer_weighs_the_root_of_its_length(self):
+        labels = torch.tensor([[IGNORED, 5, IGNORED, 1, 2, 3, 4, IGNORED], [7, 7, 7, 7, IGNORED, IGNORED, 1, 1]])
+        sums = [[0, 1, 0, 0.5, 0.5, 0.5, 0.5, 0], [0.5, 0.5, 0.5, 0.5, 0, 0, 0.5**0.5, 0.5**0.5]]
+        torch.testing.assert_close(answer_weights(labels), torch.tensor(sums))
+
+
+class Folders(unittest.TestCase):
+    """A tokenizer of few texts and runs in a folder of their own."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.home, cls.before = Path(tempfile.mkdtemp()), runs.HERE
+        runs.HERE = cls.home
+        train_tokenizer(200).save_pretrained(cls.home / 'tokenizer')
+
+    @classmethod
+    def tearDownClass(cls):
+        runs.HERE = cls.before
+        shutil.rmtree(cls.home)
+
+    def test_a_run_goes_on_and_refuses_other_settings(self):
+        run = runs.Run('r', SETTINGS)
+        run.begin()
+        run.step = 3
+        run.save()
+        again = runs.Run('r', SETTINGS)
+        again.begin()
+        self.assertEqual(again.step, 3)
+        with self.assertRaisesRegex(SystemExit, 'was made with other settings'):
+            runs.Run('r', SETTINGS | {'seed': 2}).begin()
+
+    def test_an_unknown_skill_is_named(self):
+        (self.home / 'settings').mkdir(exist_ok=True)
+        (self.home / 'settings' / 'odd.json').write_text(json.dumps(SETTINGS | {'mix': {'sing': 1}}))
+        with self.assertRaisesRegex(SystemExit, "odd.json: unknown skills \\['sing'\\] in mix: expected some of"):
+            runs.read_settings('odd')
+
+    def test_words_have_forms(self):
+        tokenizer = runs.Run('forms', SETTINGS).tokenizer
+        forms = word_forms(tokenizer)['fox']
+        self.assertEqual({tokenizer.decode([i]) for i in forms.values()}, {'fox', ' fox', 'FOX', ' FOX'})
+
+    def test_a_foreign_tokenizer_is_refused(self):
+        nano = self.before.parent / 'models' / 'nano'
+        folder = self.home / 'foreign'
+        shutil.copytree(nano, folder, ignore=shutil.ignore_patterns('eval'))
+        check_tokenizer(folder)
+        with open(folder / 'tokenizer.json', 'a') as file:
+            file.write('\n')
+        with self.assertRaisesRegex(SystemExit, 'trained with tokenizer'):
+            check_tokenizer(folder)
+
+
+if __name__ == '__main__':
+    unittest.main()
