@@ -142,14 +142,14 @@ describe('EngineHost, from start to end', () => {
     const host = new EngineHost({
       models: [{ id: 'nano', folder, weights: 'fp32', cacheDir, threads: 1 }],
       config: engineConfigSchema.parse({}),
-    }, 120_000);
+    });
     opened.push(host);
     await host.loaded();
     const prompt = { kind: 'chat', addGenerationPrompt: true, continueFinalMessage: false } as const;
     const messages = [{ role: 'user', content: 'Hello' }] as const;
     const { choices } = await run(host, generateRequest({ model: 'nano', prompt: { ...prompt, messages } }));
     expect(choices[0]?.text).toMatch(/\w/);
-  });
+  }, 120_000);
 
   it('fails running requests when the worker breaks, and serves again with another', async () => {
     const host = await readyHost();
