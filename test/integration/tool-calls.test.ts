@@ -88,6 +88,8 @@ describe('the embedded model under a chat template with tools', () => {
       'config.json',
       'generation_config.json',
       'model.safetensors',
+      'preprocessor_config.json',
+      'processor_config.json',
       'tokenizer.json',
       'tokenizer_config.json',
     ];
