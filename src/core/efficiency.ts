@@ -17,16 +17,31 @@ export interface TokenPruning {
   readonly end: number;
 }
 
+/** Where drafted tokens may come from. */
+export const draftSources = ['grammar', 'prediction', 'context', 'history', 'ngram', 'alternatives'] as const;
+export type DraftSourceName = (typeof draftSources)[number];
+
+/** Several tokens per step, drafted without a second model and verified by this one; changes no answer. */
+export interface DraftVerification {
+  /** Most drafted tokens in a step; `auto` leaves it to what pays. */
+  readonly maxTokens: number | 'auto';
+  readonly sources: readonly DraftSourceName[];
+  /** Leaves near ties to the rounding of a plain step (greedy requests only). */
+  readonly strict: boolean;
+}
+
 /** An absent key leaves the choice to whoever is asked next; false turns the feature off. */
 export interface EfficiencyOptions {
   readonly tokenMerging?: TokenMerging | false;
   readonly tokenPruning?: TokenPruning | false;
+  readonly draftVerification?: DraftVerification | false;
 }
 
 /** The options that hold in the end. */
 export interface EfficiencyPlan {
   readonly tokenMerging: TokenMerging | undefined;
   readonly tokenPruning: TokenPruning | undefined;
+  readonly draftVerification: DraftVerification | undefined;
 }
 
 /** What images cost and what was saved; counts are tokens, compute is in floating-point operations. */
@@ -60,7 +75,26 @@ export interface FlopsReceipt {
   readonly overhead: number;
 }
 
+/** What drafting did for a request, over all its choices. */
+export interface DraftReceipt {
+  /** Steps that verified a draft. */
+  readonly draftedSteps: number;
+  readonly plainSteps: number;
+  readonly draftedTokens: number;
+  readonly acceptedTokens: number;
+  readonly draftMs: number;
+  /** Index 0 counts drafts of depth 1. */
+  readonly acceptedByDepth: readonly number[];
+  /** A token that several sources proposed counts for each. */
+  readonly draftedBySource: Readonly<Record<DraftSourceName, number>>;
+  readonly acceptedBySource: Readonly<Record<DraftSourceName, number>>;
+  /** Of the request's `prediction`, in tokens. */
+  readonly acceptedPrediction: number;
+  readonly rejectedPrediction: number;
+}
+
 export interface EfficiencyReceipt {
+  readonly draftVerification?: DraftReceipt;
   readonly visualTokens?: VisualTokenReceipt;
   readonly flops?: FlopsReceipt;
 }
@@ -82,31 +116,80 @@ const tokenPruning = z
 
 const off = z.literal(false);
 
+/** The most tokens of a step that `max_tokens` may ask for. */
+const maxDraftTokens = 64;
+
+const draftVerification = z.strictObject({
+  max_tokens: z.union([z.literal('auto'), z.int().min(0).max(maxDraftTokens)]).default('auto'),
+  sources: z
+    .array(z.enum(draftSources))
+    .min(1)
+    .max(draftSources.length)
+    .default([...draftSources]),
+  strict: z.boolean().default(false),
+});
+
+const automaticDrafts: DraftVerification = { maxTokens: 'auto', sources: draftSources, strict: false };
+
+/** Where nobody says anything: only what changes no answer. */
+export const defaultEfficiency: EfficiencyOptions = { draftVerification: automaticDrafts };
+
+function draftsOf(
+  value: false | 'off' | 'auto' | z.output<typeof draftVerification>,
+): DraftVerification | false {
+  if (value === 'auto') return automaticDrafts;
+  if (value === false || value === 'off' || value.max_tokens === 0) return false;
+  return { maxTokens: value.max_tokens, sources: value.sources, strict: value.strict };
+}
+
 const needsRouter = z.unknown().refine((value) => value === undefined || value === null, {
   message: 'needs a model that was trained with a router, and none is served here',
 });
 
-/** `{ token_merging, token_pruning }`, as in request bodies and in configuration files. */
+/** `{ token_merging, token_pruning, draft_verification }`, as in request bodies and in configuration files. */
 export const efficiencySchema = z
   .strictObject({
     profile: z.literal('exact').nullish(),
     token_merging: z.union([off, tokenMerging]).nullish(),
     token_pruning: z.union([off, tokenPruning]).nullish(),
     mixture_of_depths: needsRouter.optional(),
+    draft_verification: z.union([off, z.enum(['off', 'auto']), draftVerification]).nullish(),
   })
   .transform(
-    ({ profile, token_merging, token_pruning }): EfficiencyOptions => ({
+    ({ profile, token_merging, token_pruning, draft_verification }): EfficiencyOptions => ({
       ...(profile === 'exact' && { tokenMerging: false, tokenPruning: false }),
       ...(token_merging != null && { tokenMerging: token_merging }),
       ...(token_pruning != null && { tokenPruning: token_pruning }),
+      ...(draft_verification != null && { draftVerification: draftsOf(draft_verification) }),
     }),
   );
+
+/** Of several choices or prompts together. */
+export function addDraftReceipts(a: DraftReceipt, b: DraftReceipt): DraftReceipt {
+  const perSource = (of: (receipt: DraftReceipt) => DraftReceipt['draftedBySource']) =>
+    Object.fromEntries(
+      draftSources.map((name) => [name, of(a)[name] + of(b)[name]]),
+    ) as typeof a.draftedBySource;
+  return {
+    draftedSteps: a.draftedSteps + b.draftedSteps,
+    plainSteps: a.plainSteps + b.plainSteps,
+    draftedTokens: a.draftedTokens + b.draftedTokens,
+    acceptedTokens: a.acceptedTokens + b.acceptedTokens,
+    draftMs: a.draftMs + b.draftMs,
+    acceptedByDepth: a.acceptedByDepth.map((count, depth) => count + (b.acceptedByDepth[depth] ?? 0)),
+    draftedBySource: perSource((receipt) => receipt.draftedBySource),
+    acceptedBySource: perSource((receipt) => receipt.acceptedBySource),
+    acceptedPrediction: a.acceptedPrediction + b.acceptedPrediction,
+    rejectedPrediction: a.rejectedPrediction + b.rejectedPrediction,
+  };
+}
 
 /** Lays the options of a request over those of its model and of the server, the nearest first. */
 export function efficiencyPlan(...nearestFirst: readonly EfficiencyOptions[]): EfficiencyPlan {
   return {
     tokenMerging: nearest(nearestFirst.map((options) => options.tokenMerging)),
     tokenPruning: nearest(nearestFirst.map((options) => options.tokenPruning)),
+    draftVerification: nearest(nearestFirst.map((options) => options.draftVerification)),
   };
 }
 

@@ -147,6 +147,10 @@ export interface GenerateRequest {
   readonly cachePrompt: boolean;
   readonly cacheSalt: string | undefined;
   readonly efficiency: EfficiencyOptions;
+  /** The caller's guess at the answer, which makes it come faster where it is right and changes nothing. */
+  readonly prediction?: string | undefined;
+  /** Whoever must not learn of the texts of others, not even by their timing; absent where all are one. */
+  readonly tenant?: string | undefined;
 }
 
 export interface TokenAlternative {

@@ -58,6 +58,30 @@ export const engineConfigSchema = z.strictObject({
     .min(MIB)
     .default(2048 * MIB)
     .describe('Memory that one prompt may take for a moment while it drops visual tokens between layers.'),
+  drafts: z
+    .strictObject({
+      maxRows: z
+        .int()
+        .min(1)
+        .max(256)
+        .default(64)
+        .describe('Rows of a step that verifies drafts, over all lanes.'),
+      storeBytes: z
+        .int()
+        .min(MIB)
+        .max(4096 * MIB)
+        .default(64 * MIB)
+        .describe('Memory for what drafting remembers of answers, over all tenants of a model.'),
+      historyTokens: z
+        .int()
+        .min(256)
+        .max(2 ** 24)
+        .default(2 ** 20)
+        .describe('Tokens of earlier answers that each tenant keeps.'),
+      persist: z.boolean().default(true).describe('Keeps on disk what drafting remembers.'),
+    })
+    .prefault({})
+    .describe('Limits of draft verification.'),
   efficiency: efficiencySchema
     .prefault({})
     .describe('What requests get that do not ask themselves; keys as in the request body.'),

@@ -3,6 +3,7 @@
 import type { ModelInfo } from '../core/backend.js';
 import type { EfficiencyOptions } from '../core/efficiency.js';
 import type { AnswerFormat } from './answer/answer-format.js';
+import type { StepProbe } from './runner/probe-steps.js';
 import type { Runner } from './runner/runner.js';
 import type { Tokenizer } from './tokenizer/tokenizer.js';
 import type { Vision, VisionLimits } from './vision/vision.js';
@@ -14,6 +15,12 @@ export interface LoadedModel {
   readonly vision?: Vision;
   /** All tokens that end an answer, from `generation_config.json` and the tokenizer. */
   readonly eosTokenIds: readonly number[];
+  /** What this model gives requests that say nothing. */
+  readonly efficiency?: EfficiencyOptions | undefined;
+  /** What steps cost and how they round, if somebody measured. */
+  readonly steps?: StepProbe | undefined;
+  /** Where what drafting learnt is kept. */
+  readonly draftFolder?: string | undefined;
   /** What answers are made of besides text; plain text if absent. */
   readonly answerFormat?: AnswerFormat;
   readonly info: Pick<

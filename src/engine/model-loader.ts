@@ -1,5 +1,6 @@
 /** What a worker calls to get its model: the checkpoint compiled, the sessions loaded, the tokenizer ready. */
 
+import { join } from 'node:path';
 import { detectAnswerFormat } from './answer/answer-format.js';
 import type { CompiledEyes } from './compiler/compiled-eyes.js';
 import type { CompiledModel } from './compiler/compiled-model.js';
@@ -7,8 +8,12 @@ import { imageConfigSchema } from './config.js';
 import type { LoadedModel, LoadModel } from './loaded-model.js';
 import { prepareModel } from './prepare-model.js';
 import { ModelRunner } from './runner/model-runner.js';
+import { probeSteps } from './runner/probe-steps.js';
 import { loadTokenizer } from './tokenizer/huggingface-tokenizer.js';
 import { Vision } from './vision/vision.js';
+
+/** How long a start may be held up by measuring steps. */
+const PROBE_BUDGET_MS = 1000;
 
 export const loadModel: LoadModel = async (options): Promise<LoadedModel> => {
   const { folder, weights, cacheDir, threads } = options;
@@ -22,6 +27,9 @@ export const loadModel: LoadModel = async (options): Promise<LoadedModel> => {
   const answerFormat = detectAnswerFormat(tokenizer);
   return {
     runner,
+    efficiency: options.efficiency,
+    steps: await probeSteps(runner, PROBE_BUDGET_MS),
+    draftFolder: join(cacheDir, 'drafts'),
     tokenizer,
     ...(vision === undefined ? {} : { vision }),
     eosTokenIds: [...new Set([...compiled.config.eosTokenIds, ...fromTokenizer])],

@@ -52,6 +52,8 @@ export const serverConfigSchema = z
         timeoutMs: z.int().min(1).max(600_000).default(10_000),
       })
       .prefault({}),
+    /** As OpenAI does, counts rejected tokens of a `prediction` among the completion tokens. */
+    countRejectedPrediction: z.boolean().default(true),
     /** Origins of web pages that may call the API; `*` allows all. */
     corsOrigins: z.array(z.string().min(1)).default([]),
     logLevel: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),

@@ -1,6 +1,7 @@
 /** Runs the prompts of one HTTP request on the backend, watched by the log record and the metrics. */
 
 import type { ModelInfo } from '../core/backend.js';
+import { addDraftReceipts } from '../core/efficiency.js';
 import { TrimtabError } from '../core/errors.js';
 import type { GenerateEvent, GenerateRequest, Usage } from '../core/messages.js';
 import type { ServerContext, ServerDependencies } from './context.js';
@@ -15,10 +16,18 @@ export interface ReplyHead {
   readonly created: number;
   readonly model: string;
   readonly fingerprint: string;
+  /** Whether `completion_tokens` includes the tokens of a `prediction` that were rejected. */
+  readonly countRejected: boolean;
 }
 
-export function replyHead(id: string, model: ModelInfo): ReplyHead {
-  return { id, created: Math.floor(Date.now() / 1000), model: model.id, fingerprint: model.fingerprint };
+export function replyHead({ config }: ServerDependencies, id: string, model: ModelInfo): ReplyHead {
+  return {
+    id,
+    created: Math.floor(Date.now() / 1000),
+    model: model.id,
+    fingerprint: model.fingerprint,
+    countRejected: config.countRejectedPrediction,
+  };
 }
 
 /** @throws {TrimtabError} model_not_found */
@@ -54,13 +63,15 @@ export async function* generate(
   const observeLatency = requests.map(() => deps.metrics.latency.observer(model, () => record.elapsedMs));
   const cancel = new AbortController();
   const signal = AbortSignal.any([c.req.raw.signal, cancel.signal]);
-  const sources = requests.map((request) => () => deps.backend.generate(request, signal));
+  const { tenant } = record;
+  const sources = requests.map((request) => () => deps.backend.generate({ ...request, tenant }, signal));
   let ended = 0;
   try {
     for await (const item of merge(sources, deps.config.promptConcurrency)) {
       record.observe(item.value);
       deps.metrics.tokens.observe(model, item.value);
       deps.metrics.efficiency.observe(model, item.value);
+      deps.metrics.drafts.observe(model, item.value);
       observeLatency[item.source]!(item.value);
       if (item.value.type === 'end') ended++;
       yield item;
@@ -84,6 +95,20 @@ export function addUsage(a: Usage, b: Usage): Usage {
     promptTokens: a.promptTokens + b.promptTokens,
     cachedTokens: a.cachedTokens + b.cachedTokens,
     completionTokens: a.completionTokens + b.completionTokens,
+    ...efficiencyOf(a, b),
+  };
+}
+
+function efficiencyOf(a: Usage, b: Usage): Pick<Usage, 'efficiency'> {
+  if (a.efficiency === undefined || b.efficiency === undefined) {
+    const efficiency = a.efficiency ?? b.efficiency;
+    return efficiency === undefined ? {} : { efficiency };
+  }
+  const [first, second] = [a.efficiency.draftVerification, b.efficiency.draftVerification];
+  const both =
+    first === undefined || second === undefined ? (first ?? second) : addDraftReceipts(first, second);
+  return {
+    efficiency: { ...a.efficiency, ...b.efficiency, ...(both !== undefined && { draftVerification: both }) },
   };
 }
 

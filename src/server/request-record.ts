@@ -9,6 +9,8 @@ export class RequestRecord {
   /** Place of the caller's API key in the configuration; 0 where there are none. */
   key = 0;
   model: string | undefined;
+  /** A hash of the API key, if keys are asked for. */
+  tenant: string | undefined;
   stream = false;
   errorCode: ErrorCode | undefined;
   promptTokens = 0;

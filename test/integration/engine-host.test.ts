@@ -71,7 +71,8 @@ describe('EngineHost, while all is well', () => {
     });
     const { choices, usage } = await run(host, request);
     const expected = await new EngineHarness().submit(request).result;
-    expect({ choices, usage }).toEqual({ choices: expected.choices, usage: expected.usage });
+    expect(choices).toEqual(expected.choices);
+    expect(usage.completionTokens).toBe(expected.usage.completionTokens);
   });
 
   it('answers tokenize and detokenize', async () => {

@@ -1,9 +1,11 @@
 /**
- * Continuous batching: every step decides who runs. All decoding lanes advance by one token in one batch, and
+ * Continuous batching: every step decides who runs. All decoding lanes advance in one batch, by one token or by what
+ * they drafted, and
  * at most one chunk of one prompt rides along. What does not fit in the budget waits; what stops fitting is
  * swapped out, keys and values and all, and goes on later as if nothing had happened.
  */
 
+import type { Drafting, PlannedLane } from '../../decoding/speculative/drafting.js';
 import { type Depth, deepest, mapDepth } from '../kv-cache/depth.js';
 import type { PrefixCache } from '../kv-cache/prefix-cache.js';
 import type { Runner } from '../runner/runner.js';
@@ -11,6 +13,7 @@ import type { Generation } from '../sequence/generation.js';
 import { embeddedRows } from '../sequence/image-span.js';
 import { depthOf } from '../sequence/pruning-plan.js';
 import type { Sequence } from '../sequence/sequence.js';
+import { DraftSteps, type RowLogits, requestOf } from './draft-steps.js';
 import { LaneTable } from './lane-table.js';
 import { PrefillPacer } from './prefill-pacer.js';
 import { PrefillTurns } from './prefill-turns.js';
@@ -35,6 +38,8 @@ export interface SchedulerCounters {
 
 /** Tokens that every lane should be able to grow by when another one enters, so that none is evicted at once. */
 const HEADROOM = 64;
+/** Most rows that a lane gets in a step when it verifies a draft. */
+const MAX_LANE_ROWS = 64;
 /** Bound on the logits of a prompt that is being scored. */
 const MAX_SCORED_FLOATS = 8 * 2 ** 20;
 
@@ -55,9 +60,13 @@ export class Scheduler {
   readonly #slab: SlabBudget;
   readonly #pacer: PrefillPacer;
   readonly #turns = new PrefillTurns();
+  readonly #drafting: Drafting;
+  readonly #drafts: DraftSteps;
 
-  constructor(runner: Runner, prefixes: PrefixCache, config: SchedulerConfig) {
+  constructor(runner: Runner, prefixes: PrefixCache, drafting: Drafting, config: SchedulerConfig) {
     this.#runner = runner;
+    this.#drafting = drafting;
+    this.#drafts = new DraftSteps(drafting, runner.cache);
     this.#config = config;
     this.#prefixes = prefixes;
     this.#lanes = new LaneTable(runner.cache);
@@ -160,20 +169,53 @@ export class Scheduler {
     this.#makeRoom((sequence) => (this.#lanes.isDecoding(sequence) ? 1 : 0));
     const batch = this.#lanes.decoding;
     if (batch.length === 0) return;
+    const plan = this.#drafts.plan(batch, this.#roomRows());
+    if (plan.rows > 1) this.#slab.reserve(this.#lanes.used, this.#drafted(plan.rows));
+    const startedAt = performance.now();
     const logits = await this.#runner.forward({
-      firstLane: 0,
-      lanes: batch.length,
-      rows: 1,
-      tokenIds: Int32Array.from(batch, (sequence) => sequence.tokens.at(-1)!),
-      logitRows: Int32Array.from(batch, (_, lane) => lane),
+      ...requestOf(plan),
       // A prompt that was cached up to its last token decodes that one, which may be of an image.
       embedded: batch.flatMap(({ generation, tokens }, lane) =>
-        embeddedRows(generation.images, tokens.length - 1, 1, lane),
+        embeddedRows(generation.images, tokens.length - 1, 1, lane * plan.rows),
       ),
     });
+    this.#drafting.observe(plan, performance.now() - startedAt);
     this.counters.decodeSteps++;
-    this.counters.decodeTokens += batch.length;
-    for (const [lane, sequence] of batch.entries()) this.#accept(sequence, this.#logitRow(logits, lane));
+    let firstRow = 0;
+    for (const [i, sequence] of batch.entries()) {
+      const [lane, first] = [plan.lanes[i]!, firstRow];
+      firstRow += lane.rows.tokens.length;
+      this.#verify(sequence, lane, (row) => this.#logitRow(logits, first + row));
+    }
+  }
+
+  /** Rows per lane that the slab can take without anybody making room for them. */
+  #roomRows(): number {
+    let rows = MAX_LANE_ROWS;
+    while (rows > 1 && !this.#slab.fits(this.#lanes.used, this.#drafted(rows))) rows >>= 1;
+    return rows;
+  }
+
+  /** What lanes hold while each of those that decode has so many new rows. */
+  #drafted(rows: number): Depth {
+    return this.#deepest((sequence) => (this.#lanes.isDecoding(sequence) ? rows : 0));
+  }
+
+  #verify(sequence: Sequence, planned: PlannedLane, logits: RowLogits): void {
+    const { generation } = sequence;
+    // The last token of a prompt may be computed among decoding lanes; it has no draft.
+    if (!generation.promptDone) this.#acceptFirst(sequence, logits(0));
+    else if (!generation.cancelled) this.#acceptDraft(sequence, planned, logits);
+  }
+
+  #acceptDraft(sequence: Sequence, planned: PlannedLane, logits: RowLogits): void {
+    const { generation } = sequence;
+    const lane = this.#lanes.laneOf(sequence);
+    this.#guard(generation, () => {
+      this.counters.decodeTokens += this.#drafts.accept(sequence, lane, planned, logits);
+    });
+    this.#settle(sequence);
+    generation.endIfDone();
   }
 
   async #prefill(): Promise<void> {
@@ -232,15 +274,14 @@ export class Scheduler {
     this.#guard(generation, () => {
       if (generation.scoring) generation.score(logits);
     });
-    if (this.#pending(sequence) === 0) this.#accept(sequence, logits.at(-1)!);
+    if (this.#pending(sequence) === 0) this.#acceptFirst(sequence, logits.at(-1)!);
   }
 
-  /** `logits` follow the last token of the sequence, whether that is of the prompt or of the output. */
-  #accept(sequence: Sequence, logits: Float32Array): void {
+  /** `logits` follow the last token of the prompt. */
+  #acceptFirst(sequence: Sequence, logits: Float32Array): void {
     const { generation } = sequence;
     if (generation.cancelled) return;
-    if (generation.promptDone) this.#guard(generation, () => sequence.accept(logits));
-    else this.#acceptPrompt(generation, logits);
+    this.#acceptPrompt(generation, logits);
     this.#settle(sequence);
     generation.endIfDone();
   }

@@ -1,8 +1,13 @@
 /** One request on its way through the engine: its prompt, its choices and the events that it gives. */
 
+import type { DraftReceipt, DraftVerification, EfficiencyOptions } from '../../core/efficiency.js';
+import { addDraftReceipts, efficiencyPlan } from '../../core/efficiency.js';
 import type { GenerateEvent, GenerateRequest, ImageUsage, Timings, Usage } from '../../core/messages.js';
 import { RandomStream, randomSeed } from '../../decoding/random.js';
 import type { Sampler } from '../../decoding/sampler.js';
+import type { DraftRules } from '../../decoding/speculative/draft-tree.js';
+import type { Drafter } from '../../decoding/speculative/drafter.js';
+import type { Drafting } from '../../decoding/speculative/drafting.js';
 import { type AnswerPlan, plainAnswer } from '../answer/answer-plan.js';
 import type { EncodedPrompt, Tokenizer } from '../tokenizer/tokenizer.js';
 import { type CostModel, ImageLedger, type MergingWork } from './image-ledger.js';
@@ -20,15 +25,24 @@ export interface GenerationModel {
   /** Longest prompt plus completion, in tokens. */
   readonly maxLength: number;
   readonly cost: CostModel;
+  /** Undefined for a model that never drafts. */
+  readonly drafting: Drafting | undefined;
+  /** What holds where a request says nothing: of the model, of the server, of everybody. */
+  readonly efficiency: readonly EfficiencyOptions[];
 }
 
 /** A prompt with the rows of its images, if it has any. */
 export interface GenerationPrompt extends EncodedPrompt {
   readonly images?: readonly ImageSpan[];
+  /** The caller's guess at the answer. */
+  readonly predictionIds?: readonly number[] | undefined;
   readonly imageUsage?: ImageUsage;
   readonly merging?: MergingWork;
   readonly pruning?: PruningPlan | undefined;
 }
+
+/** The bias that rules a token out. */
+const BAN = -100;
 
 export interface GenerationListener {
   emit(event: GenerateEvent): void;
@@ -51,6 +65,8 @@ export class Generation {
   /** Breaks ties of rank. */
   readonly order: number;
   readonly sequences: readonly Sequence[];
+  /** Undefined: one token per step. */
+  readonly drafts: DraftVerification | undefined;
   /** Set from outside at any time, heeded between two steps. */
   cancelled = false;
   readonly #listener: GenerationListener;
@@ -60,6 +76,8 @@ export class Generation {
   readonly #submittedAt = performance.now();
   #admittedAt: number | undefined;
   #promptDoneAt: number | undefined;
+  readonly #predictionIds: readonly number[] | undefined;
+  readonly #banned: ReadonlySet<number>;
   #cachedTokens = 0;
 
   constructor(
@@ -83,6 +101,9 @@ export class Generation {
     this.order = place.order;
     this.#listener = listener;
     this.#promptText = prompt.text;
+    this.drafts = efficiencyPlan(request.efficiency, ...model.efficiency).draftVerification;
+    this.#predictionIds = prompt.predictionIds;
+    this.#banned = new Set(request.sampling.logitBias.flatMap(([id, bias]) => (bias <= BAN ? [id] : [])));
     this.maxTokens = Math.min(
       request.stop.maxTokens ?? Number.POSITIVE_INFINITY,
       model.maxLength - prompt.ids.length,
@@ -119,6 +140,28 @@ export class Generation {
   get cacheScope(): string | undefined {
     const { cachePrompt, cacheSalt } = this.request;
     return cachePrompt ? JSON.stringify([this.model.fingerprint, cacheSalt ?? null]) : undefined;
+  }
+
+  /** True for tokens that cannot come, whatever the model says. */
+  isBanned(token: number): boolean {
+    return this.#banned.has(token);
+  }
+
+  /** `tokens` are those of one choice, and grow with it. */
+  openDrafter(tokens: readonly number[], rules: DraftRules): Drafter | undefined {
+    const { drafts, request, model } = this;
+    if (drafts === undefined) return undefined;
+    return model.drafting?.begin({
+      tokens,
+      rules,
+      promptLength: this.promptIds.length,
+      prediction: this.#predictionIds,
+      scope: JSON.stringify([model.fingerprint, request.tenant ?? null, request.cacheSalt ?? null]),
+      temperature: request.sampling.temperature,
+      sources: drafts.sources,
+      maxNodes: drafts.maxTokens === 'auto' ? Number.POSITIVE_INFINITY : drafts.maxTokens,
+      remember: request.cachePrompt,
+    });
   }
 
   emit(event: GenerateEvent): void {
@@ -163,9 +206,17 @@ export class Generation {
       cachedTokens: this.#cachedTokens,
       completionTokens,
       ...(reasoningTokens === 0 ? {} : { reasoningTokens }),
-      ...(this.#imageUsage === undefined ? {} : this.#seen(this.#imageUsage, timings)),
+      ...this.#details(timings),
     };
     this.emit({ type: 'end', usage, timings });
+  }
+
+  /** Undefined if nothing was drafted. */
+  #draftReceipt(): DraftReceipt | undefined {
+    const receipts = this.sequences.flatMap((sequence) => sequence.draftReceipt ?? []);
+    return receipts.some(({ draftedSteps }) => draftedSteps > 0)
+      ? receipts.reduce(addDraftReceipts)
+      : undefined;
   }
 
   #start(): void {
@@ -178,10 +229,17 @@ export class Generation {
     });
   }
 
-  #seen(images: ImageUsage, { prefillMs }: Timings): Pick<Usage, 'images' | 'efficiency'> {
-    if (this.ledger === undefined) return { images };
+  /** What images cost, and what was merged, pruned and drafted. */
+  #details({ prefillMs }: Timings): Pick<Usage, 'images' | 'efficiency'> {
+    const images = this.#imageUsage;
     const outputs = this.sequences.map((sequence) => sequence.outputLength);
-    return { images, efficiency: this.ledger.receipt(outputs, images, prefillMs) };
+    const draftVerification = this.#draftReceipt();
+    const seen = images === undefined ? undefined : this.ledger?.receipt(outputs, images, prefillMs);
+    const efficiency = { ...seen, ...(draftVerification !== undefined && { draftVerification }) };
+    return {
+      ...(images !== undefined && { images }),
+      ...(Object.keys(efficiency).length > 0 && { efficiency }),
+    };
   }
 
   #timings(): Timings {

@@ -1,7 +1,10 @@
 /** One choice of one request: its tokens, and how a row of logits becomes the next of them. */
 
+import type { DraftReceipt } from '../../core/efficiency.js';
+import { TrimtabError } from '../../core/errors.js';
 import type { FinishReason, TokenLogprob } from '../../core/messages.js';
 import type { RandomStream } from '../../decoding/random.js';
+import type { Drafter } from '../../decoding/speculative/drafter.js';
 import { StopConditions } from '../../decoding/stop-conditions.js';
 import { StopStringMatcher } from '../../decoding/stop-strings.js';
 import type { TokenConstraint } from '../../decoding/token-constraint.js';
@@ -9,6 +12,7 @@ import { TokenHistory } from '../../decoding/token-history.js';
 import type { AnswerReader } from '../answer/answer-reader.js';
 import type { KvRows } from '../kv-cache/lane-cache.js';
 import { describeChoice } from './describe-token.js';
+import { draftReceipt } from './draft-receipt.js';
 import type { Generation } from './generation.js';
 import { NO_OUTPUT, OutputText } from './output-text.js';
 
@@ -20,6 +24,9 @@ interface Ending {
 /** Nothing may follow: no end token needs to be computed. */
 const COMPLETE: Ending = { reason: 'stop', matchedStop: null };
 
+/** No token at all, whatever the vocabulary. */
+const NOTHING = new Uint32Array(0);
+
 export class Sequence {
   readonly generation: Generation;
   readonly choice: number;
@@ -30,6 +37,9 @@ export class Sequence {
   finished = false;
   /** Tokens of the output that were thoughts. */
   reasoningTokens = 0;
+  #drafter: Drafter | undefined;
+  /** Where the constraint gave up when a draft asked it, and why; asked again it would say something else. */
+  #givenUp: { readonly tokens: readonly number[]; readonly error: TrimtabError } | undefined;
   readonly #random: RandomStream;
   readonly #history: TokenHistory;
   readonly #stops: StopConditions;
@@ -62,18 +72,45 @@ export class Sequence {
     return this.#history.outputLength;
   }
 
+  /** True if near ties are left to plain steps; draws have no ties. */
+  get isStrict(): boolean {
+    return this.generation.drafts?.strict === true;
+  }
+
+  /** Tokens that may still come. */
+  get tokensLeft(): number {
+    return this.generation.maxTokens - this.outputLength;
+  }
+
+  /** What drafts for this sequence, opened when it begins to decode; undefined if it shall not draft. */
+  get drafter(): Drafter | undefined {
+    this.#drafter ??= this.generation.openDrafter(this.tokens, {
+      isFinal: (token) => this.#stops.isEnding(token),
+      isBanned: (token) => this.generation.isBanned(token),
+      allowedAfter: ({ drafted }) => this.#allowedAfter(drafted),
+    });
+    return this.#drafter;
+  }
+
+  /** What drafting did so far. */
+  get draftReceipt(): DraftReceipt | undefined {
+    return this.#drafter === undefined ? undefined : draftReceipt(this.#drafter);
+  }
+
   /** Draws the next token from `[vocab]` logits, which stay as they are, and reports what came of it. */
-  accept(logits: Float32Array): void {
+  accept(logits: Float32Array): number {
     const id = this.#draw(logits);
     this.tokens.push(id);
     this.#history.append(id);
     this.#constraint?.accept(id);
     const ending = this.#report(id, this.#describe(logits, id));
     if (ending !== null) this.finish(ending);
+    return id;
   }
 
   finish({ reason, matchedStop }: Ending): void {
     this.finished = true;
+    this.#drafter?.finish();
     this.generation.emit({ type: 'finish', choice: this.choice, reason, matchedStop });
   }
 
@@ -81,7 +118,29 @@ export class Sequence {
     return `choice ${this.choice} of request ${this.generation.request.id}`;
   }
 
+  /** Tries out a draft on the constraint and takes it back; nothing may follow where the constraint gives up. */
+  #allowedAfter(drafted: readonly number[]): Uint32Array | undefined {
+    const constraint = this.#constraint;
+    if (constraint === undefined) return undefined;
+    if (this.#givenUp !== undefined) return NOTHING;
+    let taken = 0;
+    try {
+      for (const token of drafted) {
+        constraint.accept(token);
+        taken++;
+      }
+      return constraint.complete ? NOTHING : constraint.allowed();
+    } catch (error) {
+      if (!(error instanceof TrimtabError)) throw error;
+      this.#givenUp = { tokens: [...this.tokens, ...drafted], error };
+      return NOTHING;
+    } finally {
+      constraint.rollback(taken);
+    }
+  }
+
   #draw(logits: Float32Array): number {
+    if (this.#givenUp !== undefined && isSame(this.#givenUp.tokens, this.tokens)) throw this.#givenUp.error;
     const position = this.outputLength;
     const context = {
       history: this.#history,
@@ -125,4 +184,8 @@ export class Sequence {
       ...(this.generation.request.topLogprobs === undefined ? {} : { logprobs }),
     });
   }
+}
+
+function isSame(a: readonly number[], b: readonly number[]): boolean {
+  return a.length === b.length && a.every((token, i) => token === b[i]);
 }

@@ -2,11 +2,12 @@
 
 import { setImmediate } from 'node:timers/promises';
 import type { TokenizeResult } from '../../core/backend.js';
-import { type EfficiencyPlan, efficiencyPlan } from '../../core/efficiency.js';
+import { defaultEfficiency, type EfficiencyPlan, efficiencyPlan } from '../../core/efficiency.js';
 import { serializeError, TrimtabError } from '../../core/errors.js';
 import type { GenerateRequest, Prompt } from '../../core/messages.js';
 import { GrammarCache } from '../../decoding/grammar/grammar-cache.js';
 import { Sampler } from '../../decoding/sampler.js';
+import type { Drafting } from '../../decoding/speculative/drafting.js';
 import { plainFormat } from '../answer/answer-format.js';
 import { planAnswer } from '../answer/answer-plan.js';
 import type { CacheBytes, EngineConfig } from '../config.js';
@@ -19,6 +20,8 @@ import { type PruningPlan, planPruning, transientBytes } from '../sequence/pruni
 import { vocabularySource } from '../tokenizer/token-spelling.js';
 import { visualPolicy } from '../vision/reduce-visual-tokens.js';
 import { checkRequest, tooLongToPrune } from './admission.js';
+import { openDrafting } from './open-drafting.js';
+import { encodePrediction } from './prediction.js';
 import { imageParts, PromptReader } from './prompt-reader.js';
 import type { RequestOutput, WorkerStats } from './protocol.js';
 import { ServiceTime } from './service-time.js';
@@ -37,12 +40,16 @@ const TOKENIZE_CONTEXTS = 8;
 /** Statistics go out at most this often while the engine is busy, and once when it becomes idle. */
 const STATS_INTERVAL_MS = 200;
 
+/** What drafting remembers is written at most this often, and at the end. */
+const DRAFTS_SAVE_INTERVAL_MS = 60_000;
+
 export class Engine {
   readonly #model: LoadedModel;
   readonly #config: EngineConfig;
   readonly #bytes: CacheBytes;
   readonly #listener: EngineListener;
   readonly #prefixes: PrefixCache;
+  readonly #drafting: Drafting;
   readonly #scheduler: Scheduler;
   readonly #shared: GenerationModel;
   readonly #prompts: PromptReader;
@@ -57,6 +64,7 @@ export class Engine {
   #loop: Promise<void> | undefined;
   #closing = false;
   #statsSentAt = 0;
+  #draftsSavedAt = performance.now();
 
   constructor(model: LoadedModel, config: EngineConfig, bytes: CacheBytes, listener: EngineListener) {
     this.#model = model;
@@ -65,7 +73,11 @@ export class Engine {
     this.#listener = listener;
     this.#prompts = new PromptReader(model.tokenizer, model.vision);
     this.#prefixes = new PrefixCache(bytes.prefix);
-    this.#scheduler = new Scheduler(model.runner, this.#prefixes, { ...config, kvCacheBytes: bytes.kv });
+    this.#drafting = openDrafting(model, config);
+    this.#scheduler = new Scheduler(model.runner, this.#prefixes, this.#drafting, {
+      ...config,
+      kvCacheBytes: bytes.kv,
+    });
     const { runner, tokenizer, eosTokenIds } = model;
     this.#requireMemory(this.#scheduler.longestSequence);
     this.#grammars = new GrammarCache(vocabularySource(tokenizer, runner.vocabSize, eosTokenIds));
@@ -80,6 +92,8 @@ export class Engine {
         kvRowBytes: runner.cache.bytesPerToken / runner.shape.layers,
         chunk: config.prefillChunk,
       },
+      drafting: this.#drafting,
+      efficiency: [model.efficiency ?? {}, config.efficiency, defaultEfficiency],
     };
   }
 
@@ -154,6 +168,7 @@ export class Engine {
   async close(): Promise<void> {
     this.#closing = true;
     await this.#loop;
+    this.#drafting.stores.save();
     await this.#model.vision?.close();
     await this.#model.runner.close();
   }
@@ -225,7 +240,11 @@ export class Engine {
     const rank = performance.now() + request.priority * PRIORITY_HANDICAP_MS;
     return new Generation(
       request,
-      { ...prompt, pruning: this.#pruning(request, prompt) },
+      {
+        ...prompt,
+        pruning: this.#pruning(request, prompt),
+        predictionIds: encodePrediction(request, this.#model.tokenizer, this.maxModelLength),
+      },
       this.#shared,
       { rank, order: this.#order++ },
       {
@@ -272,6 +291,7 @@ export class Engine {
         await setImmediate();
       }
       this.#report();
+      this.#saveDrafts();
     } catch (error) {
       this.#listener.broken(error);
     } finally {
@@ -284,6 +304,13 @@ export class Engine {
     this.#outputs = [];
     if (outputs.length > 0) this.#listener.outputs(outputs);
     if (performance.now() - this.#statsSentAt > STATS_INTERVAL_MS) this.#report();
+  }
+
+  /** When nothing else is to do, and not more often than once a minute. */
+  #saveDrafts(): void {
+    if (performance.now() - this.#draftsSavedAt < DRAFTS_SAVE_INTERVAL_MS) return;
+    this.#draftsSavedAt = performance.now();
+    this.#drafting.stores.save();
   }
 
   #report(): void {

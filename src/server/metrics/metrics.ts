@@ -2,6 +2,7 @@
 
 import { Registry } from 'prom-client';
 import type { Backend } from '../../core/backend.js';
+import { DraftMetrics } from './drafts.js';
 import { EfficiencyMetrics } from './efficiency.js';
 import { registerEngineMetrics } from './engine.js';
 import { registerEventLoopMetrics } from './event-loop.js';
@@ -16,6 +17,7 @@ export class Metrics {
   readonly requests = new RequestMetrics(this.registry);
   readonly tokens = new TokenMetrics(this.registry);
   readonly efficiency = new EfficiencyMetrics(this.registry);
+  readonly drafts = new DraftMetrics(this.registry);
   readonly latency = new LatencyMetrics(this.registry);
   private readonly stopEventLoopMonitor: () => void;
 

@@ -26,6 +26,7 @@ function requireKey(c: ServerContext, keys: readonly Buffer[]): number {
   // Every key is compared, in constant time, so that the time taken tells nothing about them.
   const matches = keys.map((key) => timingSafeEqual(key, hash));
   if (!matches.includes(true)) throw new TrimtabError('invalid_api_key', 'The API key is not known here.');
+  c.var.record.tenant = hash.toString('base64url');
   return matches.indexOf(true);
 }
 

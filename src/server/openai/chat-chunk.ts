@@ -43,7 +43,7 @@ export async function* chatChunks(
       yield chunk([choice(index, delta, event.logprobs)]);
     }
   }
-  if (includeUsage) yield { ...chunk([]), usage: usageBody(usage) };
+  if (includeUsage) yield { ...chunk([]), usage: usageBody(usage, head.countRejected) };
 }
 
 /** What the piece brings; empty content only with log-probabilities, which need a place to stand. */

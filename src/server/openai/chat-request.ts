@@ -11,6 +11,7 @@ import {
   samplingParams,
   sharedFields,
   stopParams,
+  wellFormedText,
   withDefault,
 } from './fields.js';
 import { outputFormat, outputFormatFields } from './output-format.js';
@@ -31,6 +32,19 @@ export const templateFields = {
   ...toolFields,
 };
 
+/** OpenAI's predicted output; together with anything else, since it changes no answer. */
+const prediction = z
+  .looseObject({
+    type: z.literal('content'),
+    content: z.union([
+      wellFormedText,
+      boundedArray(z.looseObject({ type: z.literal('text'), text: wellFormedText }), 1024),
+    ]),
+  })
+  .transform(({ content }) =>
+    typeof content === 'string' ? content : content.map(({ text }) => text).join(''),
+  );
+
 const chatRequestSchema = z.looseObject({
   ...sharedFields,
   ...templateFields,
@@ -40,6 +54,7 @@ const chatRequestSchema = z.looseObject({
   max_completion_tokens: optional(z.int().min(1)),
   logprobs: withDefault(z.boolean(), false),
   top_logprobs: optional(z.int().min(0).max(20)),
+  prediction: optional(prediction),
 });
 
 export interface ChatRequest {
@@ -73,6 +88,7 @@ export function parseChatRequest(input: Readonly<Record<string, unknown>>, id: s
     cachePrompt: body.cache_prompt,
     cacheSalt: body.cache_salt,
     efficiency: body.efficiency ?? {},
+    prediction: body.prediction,
   };
   return { generate, stream: body.stream, includeUsage: includeUsage(body), dialect: toolDialect(body) };
 }

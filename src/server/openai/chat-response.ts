@@ -58,7 +58,7 @@ export async function chatResponse(events: AsyncIterable<PromptEvent>, head: Rep
     created: head.created,
     model: head.model,
     choices: choices.map((choice, index) => choice.body(index, shape)),
-    usage: usageBody(usage),
+    usage: usageBody(usage, head.countRejected),
     system_fingerprint: head.fingerprint,
   };
 }

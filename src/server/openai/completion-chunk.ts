@@ -32,5 +32,5 @@ export async function* completionChunks(
       yield chunk([{ index, text, logprobs: scored, finish_reason: reason }]);
     }
   }
-  if (includeUsage) yield { ...chunk([]), usage: usageBody(usage) };
+  if (includeUsage) yield { ...chunk([]), usage: usageBody(usage, head.countRejected) };
 }

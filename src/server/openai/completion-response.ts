@@ -47,7 +47,7 @@ export async function completionResponse(
       logprobs: shape.logprobs ? new CompletionLogprobs().append(choice.logprobs) : null,
       finish_reason: choice.reason,
     })),
-    usage: usageBody(usage),
+    usage: usageBody(usage, head.countRejected),
     system_fingerprint: head.fingerprint,
   };
 }

@@ -1,12 +1,20 @@
-import type { EfficiencyReceipt, FlopsReceipt, VisualTokenReceipt } from '../../core/efficiency.js';
+import type {
+  DraftReceipt,
+  EfficiencyReceipt,
+  FlopsReceipt,
+  VisualTokenReceipt,
+} from '../../core/efficiency.js';
 import type { Usage } from '../../core/messages.js';
 
 /** OpenAI's `usage` object, and the receipt of what was saved. */
-export function usageBody(usage: Usage) {
+export function usageBody(usage: Usage, countRejected: boolean) {
+  const drafts = usage.efficiency?.draftVerification;
+  const rejected = drafts?.rejectedPrediction ?? 0;
+  const completionTokens = usage.completionTokens + (countRejected ? rejected : 0);
   return {
     prompt_tokens: usage.promptTokens,
-    completion_tokens: usage.completionTokens,
-    total_tokens: usage.promptTokens + usage.completionTokens,
+    completion_tokens: completionTokens,
+    total_tokens: usage.promptTokens + completionTokens,
     prompt_tokens_details: {
       cached_tokens: usage.cachedTokens,
       audio_tokens: 0,
@@ -15,17 +23,32 @@ export function usageBody(usage: Usage) {
     completion_tokens_details: {
       reasoning_tokens: usage.reasoningTokens ?? 0,
       audio_tokens: 0,
-      accepted_prediction_tokens: 0,
-      rejected_prediction_tokens: 0,
+      accepted_prediction_tokens: drafts?.acceptedPrediction ?? 0,
+      rejected_prediction_tokens: rejected,
     },
     ...(usage.efficiency !== undefined && { efficiency: efficiencyBody(usage.efficiency) }),
   };
 }
 
-function efficiencyBody({ visualTokens, flops }: EfficiencyReceipt) {
+function efficiencyBody({ visualTokens, flops, draftVerification }: EfficiencyReceipt) {
   return {
+    ...(draftVerification !== undefined && { draft_verification: draftBody(draftVerification) }),
     ...(visualTokens !== undefined && { visual_tokens: visualTokensBody(visualTokens) }),
     ...(flops !== undefined && { flops: flopsBody(flops) }),
+  };
+}
+
+function draftBody(receipt: DraftReceipt) {
+  const { draftedSteps, plainSteps, draftedTokens, acceptedTokens, acceptedByDepth, draftMs } = receipt;
+  const steps = draftedSteps + plainSteps;
+  return {
+    drafted_steps: draftedSteps,
+    plain_steps: plainSteps,
+    drafted_tokens: draftedTokens,
+    accepted_tokens: acceptedTokens,
+    tokens_per_step: steps === 0 ? 1 : (steps + acceptedTokens) / steps,
+    accepted_by_depth: acceptedByDepth.slice(0, acceptedByDepth.findLastIndex((count) => count > 0) + 1),
+    draft_ms: draftMs,
   };
 }
 

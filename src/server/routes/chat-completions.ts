@@ -17,7 +17,7 @@ export function chatCompletions(deps: ServerDependencies): ServerHandler {
     const model = requireModel(deps, core.model);
     c.var.record.model = model.id;
     c.var.record.stream = stream;
-    const head = replyHead(id, model);
+    const head = replyHead(deps, id, model);
     const prompt = await openLinks(core.prompt, model, deps.imageFetcher, c.req.raw.signal);
     const events = generate(deps, c, [{ ...core, prompt }]);
     if (stream) return streamReply(deps, c, chatChunks(events, head, includeUsage, dialect));

@@ -17,7 +17,7 @@ export function completions(deps: ServerDependencies): ServerHandler {
     const model = requireModel(deps, name);
     c.var.record.model = model.id;
     c.var.record.stream = stream;
-    const head = replyHead(id, model);
+    const head = replyHead(deps, id, model);
     const shape = { prompts: prompts.length, n, logprobs: topLogprobs !== undefined };
     const events = generate(deps, c, prompts);
     if (stream) return streamReply(deps, c, completionChunks(events, head, shape, includeUsage));

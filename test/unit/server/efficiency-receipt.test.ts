@@ -24,7 +24,7 @@ const usage = { promptTokens: 30, cachedTokens: 4, completionTokens: 6, efficien
 
 describe('a receipt', () => {
   it('is part of usage, in the words of the API', () => {
-    expect(usageBody(usage).efficiency).toEqual({
+    expect(usageBody(usage, true).efficiency).toEqual({
       visual_tokens: {
         images: 3,
         cached_images: 1,
@@ -40,7 +40,7 @@ describe('a receipt', () => {
       },
       flops: { executed: 250, dense: 1000, overhead: 5, saved: 0.75 },
     });
-    expect(usageBody({ promptTokens: 1, cachedTokens: 0, completionTokens: 1 })).not.toHaveProperty(
+    expect(usageBody({ promptTokens: 1, cachedTokens: 0, completionTokens: 1 }, true)).not.toHaveProperty(
       'efficiency',
     );
   });

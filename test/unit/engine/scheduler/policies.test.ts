@@ -18,6 +18,8 @@ const model = {
   fingerprint: 'f',
   maxLength: 100,
   cost: { shape: new FakeRunner().shape, kvRowBytes: 1, chunk: 128 },
+  drafting: undefined,
+  efficiency: [],
 };
 
 let order = 0;

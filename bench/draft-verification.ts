@@ -1,0 +1,106 @@
+/**
+ * Draft verification against plain decoding and against other drafters, on recorded answers and with what steps
+ * cost on this machine: `tsx draft-verification.ts 135m int4 <questions.jsonl> <answers.jsonl> [<steps.json>]`.
+ * The files are MT-Bench's questions and recorded answers to them (FastChat and REST on GitHub). With a fifth
+ * argument the measured costs are written there, or read if the file exists.
+ */
+
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import llama from 'llama-tokenizer-js';
+import { draftSources } from '../src/core/efficiency.js';
+import type { StepTiming } from '../src/decoding/speculative/cost-model.js';
+import { loadModel } from '../src/engine/model-loader.js';
+import { threads } from './contenders/contender.js';
+import { type RecordedTurn, readRecordedTurns } from './drafts/recorded-turns.js';
+import {
+  adaptive,
+  aded,
+  fixed,
+  promptLookup,
+  type ReplayDrafter,
+  type Replayed,
+  speedUp,
+  sum,
+} from './drafts/replay.js';
+import { ensureCheckpoint } from './random-checkpoint.js';
+import type { ModelName } from './shapes.js';
+import { formatNumber, formatTable } from './table.js';
+import { compiledFolder } from './trimtab-server.js';
+
+const [model, weights, questions, answers, stepsFile] = process.argv.slice(2);
+
+async function measuredSteps(): Promise<readonly StepTiming[]> {
+  if (stepsFile !== undefined && existsSync(stepsFile)) return JSON.parse(readFileSync(stepsFile, 'utf8'));
+  const name = model as ModelName;
+  const loaded = await loadModel({
+    id: name,
+    folder: await ensureCheckpoint(name),
+    weights: weights as 'int4',
+    cacheDir: compiledFolder(name),
+    threads,
+  });
+  await loaded.runner.close();
+  const { timings } = loaded.steps!;
+  if (stepsFile !== undefined) writeFileSync(stepsFile, JSON.stringify(timings));
+  return timings;
+}
+
+/** Replaces one token in ten, each by itself, as a caller's guess might be wrong. */
+function guess(answer: readonly number[]): number[] {
+  let state = 7;
+  return answer.map((token) => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return state >>> 8 < 0.1 * 2 ** 24 ? 31_000 + (state % 900) : token;
+  });
+}
+
+const timings = await measuredSteps();
+const turns = readRecordedTurns(questions!, answers!, (text) => llama.encode(text, false, true));
+const guessed = turns.map((turn): RecordedTurn => ({ ...turn, prediction: guess(turn.answer) }));
+const categories = [...new Set(turns.map(({ category }) => category))];
+
+interface Row {
+  readonly name: string;
+  readonly drafter: ReplayDrafter;
+  readonly turns: readonly RecordedTurn[];
+}
+const everything = adaptive(timings, draftSources);
+const rows: Row[] = [
+  { name: 'plain', drafter: fixed(timings, () => ({ tokens: [], parents: [] })), turns },
+  { name: 'prompt lookup (3, 10)', drafter: fixed(timings, promptLookup), turns },
+  { name: 'aded-compat', drafter: fixed(timings, aded()), turns },
+  { name: 'suffix of the context', drafter: adaptive(timings, ['context']), turns },
+  { name: 'tri-grams', drafter: adaptive(timings, ['ngram']), turns },
+  { name: 'default, cold', drafter: everything, turns },
+  { name: 'default, asked again', drafter: everything, turns },
+  { name: 'default, prediction 90 % right', drafter: adaptive(timings, draftSources), turns: guessed },
+];
+const results = rows.map(({ name, drafter, turns: asked }) => {
+  const done = asked.map((turn) => ({ category: turn.category, replayed: drafter(turn) }));
+  const perCategory = categories.map((category) =>
+    sum(done.filter((entry) => entry.category === category).map(({ replayed }) => replayed)),
+  );
+  return { name, total: sum(perCategory), perCategory };
+});
+const cells = ({ tokens, steps, rows: width, draftMs }: Replayed) => [
+  formatNumber(tokens / steps),
+  formatNumber(width / steps),
+  formatNumber((1000 * draftMs) / steps),
+];
+console.log(
+  formatTable(
+    [`${model} ${weights}`, 'tokens/step', 'rows', 'draft µs', 'speed-up', ...categories],
+    results.map(({ name, total, perCategory }) => [
+      name,
+      ...cells(total),
+      speedUp(total).toFixed(2),
+      ...perCategory.map((part) => speedUp(part).toFixed(2)),
+    ]),
+  ),
+);
+const figures = results.map(({ name, total }) => ({
+  name,
+  speedUp: speedUp(total),
+  tokensPerStep: total.tokens / total.steps,
+}));
+console.log(JSON.stringify({ model, weights, timings, figures }));

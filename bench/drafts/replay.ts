@@ -1,0 +1,150 @@
+/**
+ * Decodes recorded answers as the engine would, without a model: greedy acceptance depends on the text alone. What
+ * steps take comes from a measured curve, what drafting takes is measured.
+ */
+
+import type { DraftSourceName } from '../../src/core/efficiency.js';
+import { acceptDraft } from '../../src/decoding/speculative/acceptance.js';
+import { AdedCompat } from '../../src/decoding/speculative/aded-compat.js';
+import { CostModel, type StepTiming } from '../../src/decoding/speculative/cost-model.js';
+import { DraftStores } from '../../src/decoding/speculative/draft-stores.js';
+import { Drafting } from '../../src/decoding/speculative/drafting.js';
+import type { RecordedTurn } from './recorded-turns.js';
+
+export interface Chain {
+  readonly tokens: readonly number[];
+  /** −1 for what follows the last committed token. */
+  readonly parents: readonly number[];
+}
+
+/** What a drafter did over some turns. */
+export interface Replayed {
+  tokens: number;
+  steps: number;
+  rows: number;
+  stepMs: number;
+  draftMs: number;
+  plainMs: number;
+}
+
+export type ReplayDrafter = (turn: RecordedTurn) => Replayed;
+
+const nothing = (): Replayed => ({ tokens: 0, steps: 0, rows: 0, stepMs: 0, draftMs: 0, plainMs: 0 });
+
+export const speedUp = ({ plainMs, stepMs, draftMs }: Replayed): number => plainMs / (stepMs + draftMs);
+
+export function sum(parts: readonly Replayed[]): Replayed {
+  const total = nothing();
+  for (const part of parts) {
+    for (const key of Object.keys(total) as (keyof Replayed)[]) total[key] += part[key];
+  }
+  return total;
+}
+
+/** The engine's own drafting, from the given sources; what it learns it keeps from turn to turn. */
+export function adaptive(timings: readonly StepTiming[], sources: readonly DraftSourceName[]): ReplayDrafter {
+  const stores = new DraftStores({ bytes: 64 * 2 ** 20, historyTokens: 2 ** 20 });
+  const drafting = new Drafting({ costs: new CostModel(timings), stores, maxRows: 64, rounding: 0 });
+  const truth = new CostModel(timings);
+  return ({ prompt, answer, prediction }) => {
+    const done = nothing();
+    const tokens = [...prompt, answer[0]!];
+    const end = prompt.length + answer.length;
+    const rules = { isFinal: () => false, isBanned: () => false, allowedAfter: () => undefined };
+    const drafter = drafting.begin({
+      scope: '',
+      temperature: 0,
+      sources,
+      tokens,
+      promptLength: prompt.length,
+      prediction,
+      rules,
+      maxNodes: 63,
+      remember: true,
+    });
+    while (tokens.length < end) {
+      const startedAt = performance.now();
+      const cached = tokens.length - 1;
+      const lane = { drafter, anchor: tokens.at(-1)!, cached, tokensLeft: end - tokens.length };
+      const plan = drafting.plan([lane], 64);
+      const { rows, tree } = plan.lanes[0]!;
+      const before = tokens.length;
+      const visited = acceptDraft(rows, () => takeNext(tokens, answer, prompt.length));
+      const ms = truth.ms(plan.rows, cached);
+      drafting.observe(plan, ms);
+      const committed = tokens.slice(before);
+      const outcome = { visited, committed, before: tokens[before - 2] };
+      drafting.learn(drafter, { rows, tree: tree! }, outcome, undefined);
+      note(done, committed.length, plan.rows, ms, truth.ms(1, cached), performance.now() - startedAt);
+    }
+    drafter.finish();
+    return done;
+  };
+}
+
+/** A drafter that always drafts what it has, whatever a step costs. */
+export function fixed(
+  timings: readonly StepTiming[],
+  draft: (tokens: readonly number[]) => Chain,
+): ReplayDrafter {
+  const truth = new CostModel(timings);
+  return ({ prompt, answer }) => {
+    const done = nothing();
+    const tokens = [...prompt, answer[0]!];
+    while (tokens.length < prompt.length + answer.length) {
+      const startedAt = performance.now();
+      const cached = tokens.length - 1;
+      const tree = draft(tokens);
+      const before = tokens.length;
+      const rows = {
+        tokens: [tokens.at(-1)!, ...tree.tokens],
+        parents: [-1, ...tree.parents.map((parent) => parent + 1)],
+      };
+      acceptDraft(rows, () => takeNext(tokens, answer, prompt.length));
+      const width = rows.tokens.length;
+      const ms = truth.ms(width, cached);
+      note(done, tokens.length - before, width, ms, truth.ms(1, cached), performance.now() - startedAt);
+    }
+    return done;
+  };
+}
+
+export function aded(): (tokens: readonly number[]) => Chain {
+  const store = new AdedCompat();
+  return (tokens) => store.draft(tokens);
+}
+
+/** Prompt lookup: the first place where the last three tokens (or two, or one) stood before, and ten behind it. */
+export function promptLookup(tokens: readonly number[]): Chain {
+  for (let size = 3; size >= 1; size--) {
+    const key = tokens.slice(-size);
+    for (let at = 0; at + size < tokens.length; at++) {
+      if (!key.every((token, i) => tokens[at + i] === token)) continue;
+      const found = tokens.slice(at + size, at + size + 10);
+      return { tokens: found, parents: found.map((_, i) => i - 1) };
+    }
+  }
+  return { tokens: [], parents: [] };
+}
+
+function takeNext(tokens: number[], answer: readonly number[], promptLength: number): number | undefined {
+  const token = answer[tokens.length - promptLength]!;
+  tokens.push(token);
+  return tokens.length < promptLength + answer.length ? token : undefined;
+}
+
+function note(
+  done: Replayed,
+  tokens: number,
+  rows: number,
+  ms: number,
+  plainMs: number,
+  spentMs: number,
+): void {
+  done.tokens += tokens;
+  done.steps++;
+  done.rows += rows;
+  done.stepMs += ms;
+  done.plainMs += tokens * plainMs;
+  done.draftMs += spentMs;
+}

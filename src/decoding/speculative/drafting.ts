@@ -1,0 +1,181 @@
+/**
+ * Draft verification of one model: opens a drafter per sequence and plans each step. Where things happen:
+ *
+ *   born      sources/*.ts, through draft-source.ts     what may come next, and on what evidence
+ *   weighed   calibrator.ts, draft-tree.ts              how likely each token and each path is
+ *   sized     cost-model.ts, choose-rows.ts             how many rows pay on this machine
+ *   verified  draft-rows.ts, acceptance.ts              one step, and the model's own choice at every row
+ *   learnt    drafter.ts (`learn`), draft-stores.ts     what came, whether it was drafted or not
+ */
+
+import { Calibrator } from './calibrator.js';
+import { chooseRows } from './choose-rows.js';
+import type { CostModel } from './cost-model.js';
+import { DraftCounters } from './draft-counters.js';
+import type { DraftRows } from './draft-rows.js';
+import { layOut } from './draft-rows.js';
+import type { SourceName } from './draft-source.js';
+import type { DraftStores } from './draft-stores.js';
+import type { DraftTree } from './draft-tree.js';
+import { Drafter, type DrafterOptions } from './drafter.js';
+import { rankRow } from './ranked-row.js';
+import { RankingBudget } from './ranking-budget.js';
+import { ANY } from './trigram-store.js';
+
+export interface DraftingOptions {
+  readonly costs: CostModel;
+  readonly stores: DraftStores;
+  /** Most rows of a step, over all lanes. */
+  readonly maxRows: number;
+  /** Logits that are closer than this may change places by rounding (`near-tie.ts`). */
+  readonly rounding: number;
+}
+
+/** A decoding lane as the plan sees it. */
+export interface DraftingLane {
+  readonly drafter: Drafter | undefined;
+  /** The last committed token. */
+  readonly anchor: number;
+  /** Cached tokens. */
+  readonly cached: number;
+  /** How many tokens it may still commit. */
+  readonly tokensLeft: number;
+}
+
+export interface PlannedLane {
+  readonly rows: DraftRows;
+  readonly tree: DraftTree | undefined;
+}
+
+/** What came of a lane in a step. */
+export interface LaneOutcome {
+  /** Rows whose choice was taken. */
+  readonly visited: readonly number[];
+  /** Tokens that were committed. */
+  readonly committed: readonly number[];
+  /** The token before the anchor. */
+  readonly before: number | undefined;
+}
+
+export interface StepPlan {
+  /** Rows of the widest lane. */
+  readonly rows: number;
+  readonly lanes: readonly PlannedLane[];
+  readonly draftMs: number;
+  readonly context: number;
+}
+
+/** A model whose steps are shorter drafts only from what costs next to nothing to look up. */
+const TINY_STEP_MS = 1;
+const CHEAP_SOURCES: readonly SourceName[] = ['grammar', 'prediction', 'context', 'history'];
+/** Calibration differs with how much chance is in the choice; a table for each of these temperatures. */
+const TEMPERATURE_BANDS = [0, 0.5, 1, Number.POSITIVE_INFINITY] as const;
+const SMOOTHING = 0.1;
+/** A plain step at least so often, since drafts must be compared with what one costs now. */
+const REFRESH_STEPS = 64;
+/** Rows of a rejected draft that the stores still learn from. */
+const MAX_REJECTED = 2;
+
+export type SequenceDraft = Omit<DrafterOptions, 'calibrator' | 'store' | 'sources'> & {
+  readonly scope: string;
+  readonly temperature: number;
+  readonly sources: readonly SourceName[];
+};
+
+export class Drafting {
+  readonly totals = new DraftCounters();
+  readonly costs: CostModel;
+  readonly stores: DraftStores;
+  readonly rounding: number;
+  readonly #maxRows: number;
+  readonly #ranking = new RankingBudget();
+  readonly #calibrators = TEMPERATURE_BANDS.map(() => new Calibrator());
+  /** Milliseconds that drafting took per row, lately. */
+  #rowMs = 0;
+  /** Of the last step: plain steps that would have taken as long, and each lane's part of the drafting. */
+  #relativeMs = 1;
+  #laneDraftMs = 0;
+  #sincePlain = 0;
+
+  constructor({ costs, stores, maxRows, rounding }: DraftingOptions) {
+    this.costs = costs;
+    this.stores = stores;
+    this.rounding = rounding;
+    this.#maxRows = maxRows;
+  }
+
+  begin({ scope, temperature, sources, ...rest }: SequenceDraft): Drafter {
+    const band = TEMPERATURE_BANDS.findIndex((limit) => temperature <= limit);
+    const tiny = this.costs.ms(1, 0) < TINY_STEP_MS;
+    return new Drafter({
+      ...rest,
+      sources: new Set(tiny ? sources.filter((name) => CHEAP_SOURCES.includes(name)) : sources),
+      calibrator: this.#calibrators[band]!,
+      store: this.stores.scope(scope),
+    });
+  }
+
+  /** Decides how many rows each lane gets in the next step; `roomRows` is what the cache has room for per lane. */
+  plan(lanes: readonly DraftingLane[], roomRows: number): StepPlan {
+    const startedAt = performance.now();
+    const trees = lanes.map(({ drafter, tokensLeft }) => drafter?.tree(tokensLeft));
+    const drafting = trees.filter((tree) => tree !== undefined);
+    const context = Math.max(0, ...lanes.map(({ cached }) => cached));
+    const ms = (rows: number) => this.costs.ms(rows * lanes.length, context) + this.#rowMs * rows;
+    const chosen = chooseRows(drafting, {
+      maxRows:
+        this.#sincePlain < REFRESH_STEPS ? Math.min(roomRows, Math.floor(this.#maxRows / lanes.length)) : 1,
+      maxNodes: lanes.flatMap(({ drafter }) => (drafter === undefined ? [] : [drafter.maxNodes])),
+      plainLanes: lanes.length - drafting.length,
+      ms,
+    });
+    const planned = lanes.map(({ anchor, drafter }, i): PlannedLane => {
+      const tree = trees[i];
+      const nodes = Math.min(chosen - 1, drafter?.maxNodes ?? 0);
+      return { tree, rows: layOut(anchor, tree?.nodes.slice(0, nodes) ?? []) };
+    });
+    const draftMs = performance.now() - startedAt;
+    if (drafting.length > 0) this.#rowMs += SMOOTHING * (draftMs / chosen - this.#rowMs);
+    const rows = Math.max(1, ...planned.map((lane) => lane.rows.tokens.length));
+    return { rows, lanes: planned, draftMs, context };
+  }
+
+  /** After a step of `ms` milliseconds that followed the plan. */
+  observe(plan: StepPlan, ms: number): void {
+    const plainMs = this.costs.ms(plan.lanes.length, plan.context);
+    this.costs.observe({ rows: plan.rows * plan.lanes.length, context: plan.context, ms }, plan.rows === 1);
+    this.#sincePlain = plan.rows === 1 ? 0 : this.#sincePlain + 1;
+    this.totals.draftMs += plan.draftMs;
+    this.#ranking.step(ms);
+    this.#relativeMs = (ms + plan.draftMs) / plainMs;
+    this.#laneDraftMs = plan.draftMs / plan.lanes.length;
+  }
+
+  /** What one lane of the step that was just observed gave; `logits` are those of its rows, if there are any. */
+  learn(
+    drafter: Drafter,
+    { rows, tree }: { readonly rows: DraftRows; readonly tree: DraftTree },
+    { visited, committed, before }: LaneOutcome,
+    logits: ((row: number) => Float32Array) | undefined,
+  ): void {
+    const drafted = rows.nodes.filter((node) => node !== undefined);
+    const accepted = drafter.learn(tree, drafted, committed);
+    this.totals.note(drafted, accepted);
+    drafter.counters.draftMs += this.#laneDraftMs;
+    drafter.suspension.note(committed.length, this.#relativeMs);
+    if (logits === undefined || !drafter.wantsRanks) return;
+    const last = visited.at(-1)!;
+    for (const row of this.#rankedRows(rows, visited)) {
+      const parent = rows.parents[row]!;
+      const a = parent < 0 ? (before ?? ANY) : rows.tokens[parent]!;
+      const ranked = this.#ranking.time(() => rankRow(logits(row)));
+      drafter.recycle(a, rows.tokens[row]!, ranked, row === last);
+    }
+  }
+
+  /** The newest row first, then the others that were visited, then rejected ones: their logits are as true. */
+  #rankedRows({ tokens }: DraftRows, visited: readonly number[]): number[] {
+    const rejected = tokens.flatMap((_, row) => (visited.includes(row) ? [] : [row])).slice(0, MAX_REJECTED);
+    return [...visited.toReversed(), ...rejected].slice(0, this.#ranking.affordable);
+  }
+}

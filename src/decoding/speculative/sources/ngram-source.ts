@@ -1,0 +1,79 @@
+/** What usually follows the last two tokens, or the last one, in answers to this tenant. */
+
+import type { DraftSource, Expansion, Proposal } from '../draft-source.js';
+import { nothing } from '../draft-source.js';
+import type { TokenPath } from '../token-path.js';
+import type { FollowingToken, TrigramStore } from '../trigram-store.js';
+import { ANY } from '../trigram-store.js';
+
+/** Proposals per node; the calibrator gives those behind them next to no chance. */
+const MAX_PROPOSALS = 6;
+
+export class NgramSource implements DraftSource {
+  readonly name = 'ngram';
+  readonly slot = 1;
+  #last: readonly [number, number] = [ANY, ANY];
+
+  constructor(
+    private readonly store: TrigramStore,
+    /** False reads without adding anything. */
+    private readonly counts: boolean,
+  ) {}
+
+  expand(path: TokenPath): Expansion {
+    const [a, b] = [path.fromEnd(1), path.fromEnd(0)];
+    const three = this.#row(a, b, 2);
+    const two = this.#row(ANY, b, 1);
+    if (three.length + two.length === 0) return nothing;
+    const known = new Set(three.map(({ token }) => token));
+    const proposals = [...three, ...two.filter(({ token }) => !known.has(token))].slice(0, MAX_PROPOSALS);
+    return { proposals, otherwise: three.length > 0 ? 1 : 2 };
+  }
+
+  commit(tokens: readonly number[]): void {
+    for (const token of tokens) {
+      const [a, b] = this.#last;
+      if (this.counts && b !== ANY) this.store.count(a, b, token);
+      this.#last = [b, token];
+    }
+  }
+
+  /** The tokens before the first that is committed. */
+  begin(a: number, b: number): void {
+    this.#last = [a, b];
+  }
+
+  #row(a: number, b: number, order: number): Proposal[] {
+    const entries = this.store.following(a, b);
+    const mass = entries.reduce((sum, { count }) => sum + count, 0);
+    entries.sort((x, y) => y.count - x.count || y.recycled - x.recycled);
+    return entries.slice(0, MAX_PROPOSALS).map((entry) => ({
+      token: entry.token,
+      feature:
+        3 + (((order - 1) * 6 + shareBucket(entry, mass)) * 4 + massBucket(mass)) * 5 + rankBucket(entry),
+      cursor: undefined,
+    }));
+  }
+}
+
+function shareBucket({ count }: FollowingToken, mass: number): number {
+  const share = mass === 0 ? 0 : count / mass;
+  if (share === 0 || share === 1) return share === 0 ? 0 : 5;
+  if (share < 0.2) return 1;
+  if (share < 0.5) return 2;
+  return share < 0.8 ? 3 : 4;
+}
+
+function massBucket(mass: number): number {
+  if (mass <= 1) return 0;
+  if (mass <= 3) return 1;
+  return mass <= 10 ? 2 : 3;
+}
+
+/** How the model itself weighed the token the last time it stood here, relative to its favourite. */
+function rankBucket({ recycled }: FollowingToken): number {
+  if (recycled === 0) return 0;
+  if (recycled === 255) return 4;
+  if (recycled > 85) return 3;
+  return recycled > 17 ? 2 : 1;
+}

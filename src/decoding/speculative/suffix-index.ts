@@ -1,0 +1,166 @@
+/**
+ * Tokens that were seen, found again by how a text ends: chains of earlier places with the same last four or two
+ * tokens. A ring: the oldest tokens are overwritten, and links to them are recognised as stale, so that eviction
+ * needs no bookkeeping.
+ *
+ *   tokens  … the cat sat on the cat …        head4[hash of "on the cat"…] ─► newest place
+ *   prev4         ◄──────────────┘            prev4[place] ─► the place before it with the same hash
+ */
+
+import type { TokenPath } from './token-path.js';
+
+/** A place whose preceding tokens agree with the end of a path. */
+export interface SuffixMatch {
+  /** Place of the token that followed. */
+  readonly next: number;
+  /** Tokens that agree, at most `MAX_MATCH`. */
+  readonly length: number;
+}
+
+export const MAX_MATCH = 64;
+const MAX_LINKS = 16;
+const SMALLEST = 256;
+
+export class SuffixIndex {
+  readonly #limit: number;
+  #capacity = SMALLEST;
+  #tokens = new Int32Array(SMALLEST);
+  #four = new GramChains(4, SMALLEST);
+  #two = new GramChains(2, SMALLEST);
+  /** Tokens ever appended; places count up for ever and live in the ring at `place % capacity`. */
+  #total = 0;
+
+  /** Holds the last `limit` tokens. */
+  constructor(limit: number) {
+    this.#limit = Math.max(SMALLEST, limit);
+  }
+
+  get size(): number {
+    return Math.min(this.#total, this.#capacity);
+  }
+
+  get bytes(): number {
+    return this.#tokens.byteLength + this.#four.bytes + this.#two.bytes;
+  }
+
+  append(tokens: readonly number[]): void {
+    for (const token of tokens) {
+      if (this.#total === this.#capacity && this.#capacity < this.#limit) this.#grow();
+      this.#tokens[this.#total % this.#capacity] = token;
+      this.#total++;
+      this.#link(this.#total - 1);
+    }
+  }
+
+  /** The token at a place, −1 where there is none (any more). */
+  at(place: number): number {
+    if (place >= this.#total || place < this.#total - this.#capacity || place < 0) return -1;
+    return this.#tokens[place % this.#capacity]!;
+  }
+
+  /** The longest match, and the longest that goes on with another token; at least two tokens agree. */
+  find(path: TokenPath): SuffixMatch[] {
+    const byFour = this.#search(this.#four, path);
+    return byFour.length > 0 ? byFour : this.#search(this.#two, path);
+  }
+
+  /** All tokens, oldest first. */
+  contents(): Int32Array {
+    return Int32Array.from({ length: this.size }, (_, i) => this.at(this.#total - this.size + i));
+  }
+
+  #search(chains: GramChains, path: TokenPath): SuffixMatch[] {
+    let best: SuffixMatch | undefined;
+    let other: SuffixMatch | undefined;
+    const oldest = this.#total - this.size;
+    let place = chains.newest(hashOf((i) => path.fromEnd(i), chains.order));
+    for (let links = 0; links < MAX_LINKS && place >= oldest; links++) {
+      const length = this.#agreement(place, path);
+      const next = this.at(place + 1);
+      if (next >= 0 && length >= chains.order) {
+        if (best === undefined || length > best.length) {
+          if (best !== undefined && this.at(best.next) !== next) other = best;
+          best = { next: place + 1, length };
+        } else if (next !== this.at(best.next) && length > (other?.length ?? 0)) {
+          other = { next: place + 1, length };
+        }
+      }
+      const earlier = chains.before(place % this.#capacity);
+      if (earlier >= place) break;
+      place = earlier;
+    }
+    return [best, other].filter((match) => match !== undefined);
+  }
+
+  /** Tokens up to and including `place` that agree with the end of the path. */
+  #agreement(place: number, path: TokenPath): number {
+    const most = Math.min(MAX_MATCH, path.length);
+    let length = 0;
+    while (length < most && this.at(place - length) === path.fromEnd(length)) length++;
+    return length;
+  }
+
+  #link(place: number): void {
+    const token = (distance: number) => this.at(place - distance);
+    if (this.#total >= 4) this.#four.add(hashOf(token, 4), place, this.#capacity);
+    if (this.#total >= 2) this.#two.add(hashOf(token, 2), place, this.#capacity);
+  }
+
+  /** Only before the ring has turned, so that places stay where they are. */
+  #grow(): void {
+    const tokens = this.#tokens;
+    this.#capacity = Math.min(this.#limit, 4 * this.#capacity);
+    this.#tokens = new Int32Array(this.#capacity);
+    this.#four = new GramChains(4, this.#capacity);
+    this.#two = new GramChains(2, this.#capacity);
+    this.#total = 0;
+    for (const token of tokens) {
+      this.#tokens[this.#total++] = token;
+      this.#link(this.#total - 1);
+    }
+  }
+}
+
+/** Newest place per hash and, per place, the one before it. */
+class GramChains {
+  readonly #head: Int32Array;
+  readonly #prev: Int32Array;
+  readonly #mask: number;
+
+  constructor(
+    readonly order: number,
+    capacity: number,
+  ) {
+    const buckets = 2 ** Math.ceil(Math.log2(capacity));
+    this.#head = new Int32Array(buckets).fill(-1);
+    this.#prev = new Int32Array(capacity).fill(-1);
+    this.#mask = buckets - 1;
+  }
+
+  get bytes(): number {
+    return this.#head.byteLength + this.#prev.byteLength;
+  }
+
+  add(hash: number, place: number, capacity: number): void {
+    const bucket = hash & this.#mask;
+    this.#prev[place % capacity] = this.#head[bucket]!;
+    this.#head[bucket] = place;
+  }
+
+  newest(hash: number): number {
+    return this.#head[hash & this.#mask]!;
+  }
+
+  before(slot: number): number {
+    return this.#prev[slot]!;
+  }
+}
+
+function hashOf(token: (distance: number) => number, order: number): number {
+  let hash = order;
+  for (let distance = 0; distance < order; distance++) {
+    hash = Math.imul(hash ^ token(distance), 0x9e3779b1);
+    hash ^= hash >>> 15;
+  }
+  return hash;
+}

@@ -1,0 +1,19 @@
+/** What drafting did, as callers see it. */
+
+import type { DraftReceipt } from '../../core/efficiency.js';
+import type { Drafter } from '../../decoding/speculative/drafter.js';
+
+export function draftReceipt({ counters, prediction }: Drafter): DraftReceipt {
+  return {
+    draftedSteps: counters.draftedSteps,
+    plainSteps: counters.plainSteps,
+    draftedTokens: counters.drafted,
+    acceptedTokens: counters.accepted,
+    draftMs: counters.draftMs,
+    acceptedByDepth: counters.acceptedByDepth,
+    draftedBySource: counters.draftedBySource,
+    acceptedBySource: counters.acceptedBySource,
+    acceptedPrediction: prediction.accepted,
+    rejectedPrediction: prediction.rejected,
+  };
+}

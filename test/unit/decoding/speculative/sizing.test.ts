@@ -1,0 +1,242 @@
+import { describe, expect, it } from 'vitest';
+import { acceptDraft } from '../../../../src/decoding/speculative/acceptance.js';
+import { Calibrator } from '../../../../src/decoding/speculative/calibrator.js';
+import { chooseRows } from '../../../../src/decoding/speculative/choose-rows.js';
+import { CostModel } from '../../../../src/decoding/speculative/cost-model.js';
+import { layOut } from '../../../../src/decoding/speculative/draft-rows.js';
+import type { DraftSource } from '../../../../src/decoding/speculative/draft-source.js';
+import { DraftStores } from '../../../../src/decoding/speculative/draft-stores.js';
+import { type DraftRules, DraftTree } from '../../../../src/decoding/speculative/draft-tree.js';
+import { Drafting } from '../../../../src/decoding/speculative/drafting.js';
+import { Suspension } from '../../../../src/decoding/speculative/suspension.js';
+
+const curve = (ms: (rows: number) => number) =>
+  new CostModel(
+    [1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64].map((rows) => ({ rows, context: 64, ms: ms(rows) })),
+  );
+
+const freeRules: DraftRules = { isFinal: () => false, isBanned: () => false, allowedAfter: () => undefined };
+
+/** Proposes two tokens everywhere, with features that the calibrator knows by heart. */
+const twoWays: DraftSource = {
+  name: 'context',
+  slot: 0,
+  expand: () => ({
+    proposals: [
+      { token: 1, feature: 1, cursor: undefined },
+      { token: 2, feature: 2, cursor: undefined },
+    ],
+    otherwise: 0,
+  }),
+  commit: () => {},
+};
+
+/** Token 1 comes with the given chance, token 2 with half of the rest. */
+function calibrated(chance: number): Calibrator {
+  const calibrator = new Calibrator();
+  for (let i = 0; i < 400; i++) {
+    calibrator.learn([1, 0, 0], i % 100 < 100 * chance);
+    calibrator.learn([2, 0, 0], i % 100 < 50 * (1 - chance));
+  }
+  return calibrator;
+}
+
+const treeOf = (calibrator: Calibrator, maxDepth = 24) =>
+  new DraftTree({
+    committed: [5, 6],
+    sources: [twoWays],
+    calibrator,
+    rules: freeRules,
+    maxDepth,
+  });
+
+const rowsFor = (costs: CostModel, chance: number, lanes = 1, maxNodes = 63) => {
+  const trees = Array.from({ length: lanes }, () => treeOf(calibrated(chance)));
+  return chooseRows(trees, {
+    maxRows: 64,
+    maxNodes: trees.map(() => maxNodes),
+    plainLanes: 0,
+    ms: (rows) => costs.ms(rows * lanes, 64),
+  });
+};
+
+describe('the size of a draft', () => {
+  it('is the most that is allowed where verifying is free, and nothing where every row costs a step', () => {
+    expect(
+      rowsFor(
+        curve(() => 10),
+        0.9,
+      ),
+    ).toBe(64);
+    expect(
+      rowsFor(
+        curve((rows) => 10 * rows),
+        0.9,
+      ),
+    ).toBe(1);
+    expect(
+      rowsFor(
+        curve(() => 10),
+        0.9,
+        1,
+        5,
+      ),
+    ).toBe(6);
+  });
+
+  it('grows with the chance of the draft and shrinks with the lanes that share the step', () => {
+    const costs = curve((rows) => 10 * (0.8 + 0.2 * rows));
+    const sizes = [0.2, 0.6, 0.9, 0.98].map((chance) => rowsFor(costs, chance));
+    expect(sizes[0]).toBeLessThan(4);
+    expect(sizes).toEqual(sizes.toSorted((a, b) => a - b));
+    expect(sizes.at(-1)).toBeGreaterThan(4);
+    expect(rowsFor(costs, 0.9, 8)).toBeLessThan(rowsFor(costs, 0.9));
+  });
+
+  it('looks past a step of the curve', () => {
+    const stepped = curve((rows) => (rows === 1 ? 10 : rows <= 3 ? 17 : 18));
+    expect(rowsFor(stepped, 0.95)).toBeGreaterThan(4);
+  });
+});
+
+describe('the tree', () => {
+  it('adds nodes in the order of their reach, parents first, each token once per place', () => {
+    const tree = treeOf(calibrated(0.7));
+    while (tree.nodes.length < 20 && tree.grow());
+    const reaches = tree.nodes.map(({ reach }) => reach);
+    expect(reaches).toEqual(reaches.toSorted((a, b) => b - a));
+    for (const [i, { parent }] of tree.nodes.entries()) {
+      if (parent !== undefined) expect(tree.nodes.indexOf(parent)).toBeLessThan(i);
+    }
+    const { tokens, parents } = layOut(6, tree.nodes);
+    expect(tokens).toHaveLength(21);
+    expect(new Set(tokens.map((token, row) => `${parents[row]}:${token}`)).size).toBe(21);
+    for (const [row, parent] of parents.entries()) expect(parent).toBeLessThan(row);
+    // The likeliest path comes first.
+    expect(parents.slice(0, 4)).toEqual([-1, 0, 1, 2]);
+  });
+
+  it('ends where the sequence would, and drafts nothing below an end', () => {
+    expect(treeOf(calibrated(0.7), 0).grow()).toBe(false);
+    const tree = new DraftTree({
+      committed: [5],
+      sources: [twoWays],
+      calibrator: calibrated(0.7),
+      rules: { ...freeRules, isFinal: (token) => token === 1, isBanned: (token) => token === 2 },
+      maxDepth: 24,
+    });
+    expect(tree.grow()).toBe(true);
+    expect(tree.grow()).toBe(false);
+  });
+});
+
+describe('the cost model', () => {
+  it('interpolates what was probed, never lets more rows cost less, and adds the context', () => {
+    const costs = new CostModel([
+      { rows: 1, context: 64, ms: 10 },
+      { rows: 2, context: 64, ms: 8 },
+      { rows: 4, context: 64, ms: 20 },
+      { rows: 1, context: 564, ms: 15 },
+    ]);
+    expect(costs.ms(1, 64)).toBeCloseTo(9);
+    expect(costs.ms(3, 64)).toBeGreaterThan(costs.ms(2, 64));
+    expect(costs.ms(64, 64)).toBeGreaterThan(200);
+    expect(costs.ms(1, 564)).toBeGreaterThan(costs.ms(1, 64) + 4);
+  });
+
+  it('is not thrown off by a few steps that were held up', () => {
+    const costs = curve((rows) => 10 + rows);
+    const before = costs.ms(1, 64);
+    for (let i = 0; i < 3; i++) costs.observe({ rows: 1, context: 64, ms: 5000 }, true);
+    expect(costs.ms(1, 64)).toBeLessThan(2.1 * before);
+  });
+});
+
+describe('drafting over many steps', () => {
+  /** A text that repeats itself, decoded step by step; `ms` is what a step of so many rows takes. */
+  function decode(steps: number, ms: (rows: number, step: number) => number, probed: CostModel): number[] {
+    const stores = new DraftStores({ bytes: 2 ** 20, historyTokens: 1000 });
+    const drafting = new Drafting({ costs: probed, stores, maxRows: 64, rounding: 0 });
+    const text = (position: number) => (position % 97 < 90 ? position % 97 : (position * 7919) % 1000);
+    const tokens = Array.from({ length: 200 }, (_, position) => text(position));
+    const drafter = drafting.begin({
+      tokens,
+      promptLength: 200,
+      prediction: undefined,
+      sources: ['context', 'ngram'],
+      rules: freeRules,
+      maxNodes: 63,
+      remember: true,
+      scope: 's',
+      temperature: 0,
+    });
+    return Array.from({ length: steps }, (_, step) => {
+      const lane = { drafter, anchor: tokens.at(-1)!, cached: 64, tokensLeft: 1000 };
+      const plan = drafting.plan([lane], 64);
+      const { rows, tree } = plan.lanes[0]!;
+      const before = tokens.length;
+      const visited = acceptDraft(rows, () => {
+        tokens.push(text(tokens.length));
+        return tokens.at(-1)!;
+      });
+      drafting.observe(plan, ms(plan.rows, step));
+      const outcome = { visited, committed: tokens.slice(before), before: tokens[before - 2] };
+      drafting.learn(drafter, { rows, tree: tree! }, outcome, () => new Float32Array(1));
+      return plan.rows;
+    });
+  }
+
+  it('hardly ever drafts where every row costs a step', () => {
+    const rows = decode(
+      1000,
+      (rows) => 10 * rows,
+      curve((rows) => 10 * rows),
+    );
+    expect(rows.filter((count) => count > 1).length).toBeLessThanOrEqual(20);
+  });
+
+  it('fills every step where verifying is free', () => {
+    const rows = decode(
+      400,
+      () => 10,
+      curve(() => 10),
+    );
+    expect(Math.max(...rows)).toBeGreaterThan(20);
+  });
+
+  it('adapts within 200 steps when the machine changes', () => {
+    const rows = decode(
+      700,
+      (rows, step) => (step < 300 ? 10 : 10 * rows),
+      curve(() => 10),
+    );
+    const share = (from: number, to: number) =>
+      rows.slice(from, to).reduce((sum, count) => sum + count, 0) / (to - from);
+    expect(share(200, 300)).toBeGreaterThan(5);
+    expect(share(500, 700)).toBeLessThan(1.5);
+  });
+});
+
+describe('suspension', () => {
+  it('pauses drafts that do not pay, longer each time, and ends the pauses', () => {
+    const suspension = new Suspension();
+    const pauses: number[] = [];
+    for (let step = 0, pause = 0; step < 2000; step++) {
+      suspension.note(1, 1.2);
+      if (suspension.active) pause++;
+      else if (pause > 0) {
+        pauses.push(pause);
+        pause = 0;
+      }
+    }
+    expect(pauses.slice(0, 5)).toEqual([32, 64, 128, 256, 512]);
+  });
+
+  it('leaves drafts that pay alone', () => {
+    const suspension = new Suspension();
+    for (let step = 0; step < 1000; step++) {
+      suspension.note(step % 2 === 0 ? 3 : 1, 1.5);
+      expect(suspension.active).toBe(false);
+    }
+  });
+});
