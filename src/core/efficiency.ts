@@ -21,12 +21,12 @@ export interface TokenPruning {
 export const draftSources = ['grammar', 'prediction', 'context', 'history', 'ngram', 'alternatives'] as const;
 export type DraftSourceName = (typeof draftSources)[number];
 
-/** Several tokens per step, drafted without a second model and verified by this one; changes no answer. */
+/** Several tokens per step, drafted without a second model and verified by this one. */
 export interface DraftVerification {
   /** Most drafted tokens in a step; `auto` leaves it to what pays. */
   readonly maxTokens: number | 'auto';
   readonly sources: readonly DraftSourceName[];
-  /** Leaves near ties to the rounding of a plain step (greedy requests only). */
+  /** Nothing that could differ from plain steps: near ties are left to them, and quantised models do not draft. */
   readonly strict: boolean;
 }
 
@@ -131,8 +131,13 @@ const draftVerification = z.strictObject({
 
 const automaticDrafts: DraftVerification = { maxTokens: 'auto', sources: draftSources, strict: false };
 
-/** Where nobody says anything: only what changes no answer. */
-export const defaultEfficiency: EfficiencyOptions = { draftVerification: automaticDrafts };
+/**
+ * Where nobody says anything: only what changes no answer. The 8-bit activations of quantised models carry the
+ * last bits of a verified row on to its logits, so there drafts have to be asked for; a `prediction` asks for them.
+ */
+export function defaultEfficiency(isQuantized: boolean, hasPrediction: boolean): EfficiencyOptions {
+  return isQuantized && !hasPrediction ? {} : { draftVerification: automaticDrafts };
+}
 
 function draftsOf(
   value: false | 'off' | 'auto' | z.output<typeof draftVerification>,

@@ -1,7 +1,7 @@
 /** One request on its way through the engine: its prompt, its choices and the events that it gives. */
 
 import type { DraftReceipt, DraftVerification, EfficiencyOptions } from '../../core/efficiency.js';
-import { addDraftReceipts, efficiencyPlan } from '../../core/efficiency.js';
+import { addDraftReceipts, defaultEfficiency, efficiencyPlan } from '../../core/efficiency.js';
 import type { GenerateEvent, GenerateRequest, ImageUsage, Timings, Usage } from '../../core/messages.js';
 import { RandomStream, randomSeed } from '../../decoding/random.js';
 import type { Sampler } from '../../decoding/sampler.js';
@@ -27,7 +27,9 @@ export interface GenerationModel {
   readonly cost: CostModel;
   /** Undefined for a model that never drafts. */
   readonly drafting: Drafting | undefined;
-  /** What holds where a request says nothing: of the model, of the server, of everybody. */
+  /** Whether rows are rounded to 8 bits on their way through the model. */
+  readonly isQuantized: boolean;
+  /** What holds where a request says nothing: of the model, of the server. */
   readonly efficiency: readonly EfficiencyOptions[];
 }
 
@@ -101,8 +103,9 @@ export class Generation {
     this.order = place.order;
     this.#listener = listener;
     this.#promptText = prompt.text;
-    this.drafts = efficiencyPlan(request.efficiency, ...model.efficiency).draftVerification;
     this.#predictionIds = prompt.predictionIds;
+    const byDefault = defaultEfficiency(model.isQuantized, prompt.predictionIds !== undefined);
+    this.drafts = efficiencyPlan(request.efficiency, ...model.efficiency, byDefault).draftVerification;
     this.#banned = new Set(request.sampling.logitBias.flatMap(([id, bias]) => (bias <= BAN ? [id] : [])));
     this.maxTokens = Math.min(
       request.stop.maxTokens ?? Number.POSITIVE_INFINITY,
@@ -150,7 +153,7 @@ export class Generation {
   /** `tokens` are those of one choice, and grow with it. */
   openDrafter(tokens: readonly number[], rules: DraftRules): Drafter | undefined {
     const { drafts, request, model } = this;
-    if (drafts === undefined) return undefined;
+    if (drafts === undefined || (drafts.strict && model.isQuantized)) return undefined;
     return model.drafting?.begin({
       tokens,
       rules,

@@ -2,7 +2,7 @@
 
 import { setImmediate } from 'node:timers/promises';
 import type { TokenizeResult } from '../../core/backend.js';
-import { defaultEfficiency, type EfficiencyPlan, efficiencyPlan } from '../../core/efficiency.js';
+import { type EfficiencyPlan, efficiencyPlan } from '../../core/efficiency.js';
 import { serializeError, TrimtabError } from '../../core/errors.js';
 import type { GenerateRequest, Prompt } from '../../core/messages.js';
 import { GrammarCache } from '../../decoding/grammar/grammar-cache.js';
@@ -93,7 +93,8 @@ export class Engine {
         chunk: config.prefillChunk,
       },
       drafting: this.#drafting,
-      efficiency: [model.efficiency ?? {}, config.efficiency, defaultEfficiency],
+      isQuantized: model.info.weights !== 'fp32',
+      efficiency: [model.efficiency ?? {}, config.efficiency],
     };
   }
 
@@ -221,7 +222,7 @@ export class Engine {
   }
 
   #plan({ efficiency }: GenerateRequest): EfficiencyPlan {
-    return efficiencyPlan(efficiency, this.#config.efficiency);
+    return efficiencyPlan(efficiency, ...this.#shared.efficiency);
   }
 
   #pruning(request: GenerateRequest, prompt: GenerationPrompt): PruningPlan | undefined {
