@@ -34,6 +34,11 @@ async function postForSchema(target: ContractTarget, path: string, body: object,
   return reply;
 }
 
+/** What a model of the @langchain/openai package needs to know of the server; greedy. */
+export function langchainOptions({ model, url }: ContractTarget) {
+  return { model, apiKey: 'none', temperature: 0, maxRetries: 0, configuration: { baseURL: `${url}/v1` } };
+}
+
 export function user(content: string) {
   return [{ role: 'user', content }];
 }

@@ -199,35 +199,27 @@ function rulesThat(bodies: ReadonlyMap<string, Expression>, holds: Holds): Reado
   return found;
 }
 
-const canEnd: Holds = (expression, rules) => {
-  switch (expression.kind) {
-    case 'rule':
-      return rules.has(expression.name);
-    case 'concat':
-      return canEnd(expression.head, rules) && canEnd(expression.tail, rules);
-    case 'choice':
-      return expression.options.some((option) => canEnd(option, rules));
-    case 'repeat':
-      return expression.min === 0 || canEnd(expression.body, rules);
-    default:
-      return expression.kind !== 'nothing';
-  }
-};
+/** What of an expression follows from its parts; `leaf` judges those that have none. */
+function fromParts(leaf: (kind: Expression['kind']) => boolean): Holds {
+  const holds: Holds = (expression, rules) => {
+    switch (expression.kind) {
+      case 'rule':
+        return rules.has(expression.name);
+      case 'concat':
+        return holds(expression.head, rules) && holds(expression.tail, rules);
+      case 'choice':
+        return expression.options.some((option) => holds(option, rules));
+      case 'repeat':
+        return expression.min === 0 || holds(expression.body, rules);
+      default:
+        return leaf(expression.kind);
+    }
+  };
+  return holds;
+}
 
-const mayBeEmpty: Holds = (expression, rules) => {
-  switch (expression.kind) {
-    case 'rule':
-      return rules.has(expression.name);
-    case 'concat':
-      return mayBeEmpty(expression.head, rules) && mayBeEmpty(expression.tail, rules);
-    case 'choice':
-      return expression.options.some((option) => mayBeEmpty(option, rules));
-    case 'repeat':
-      return expression.min === 0 || mayBeEmpty(expression.body, rules);
-    default:
-      return expression.kind === 'empty';
-  }
-};
+const canEnd = fromParts((kind) => kind !== 'nothing');
+const mayBeEmpty = fromParts((kind) => kind === 'empty');
 
 /** The rules that may come first in what an expression gives. */
 function beginnings(start: Expression, empty: ReadonlySet<string>): ReadonlySet<string> {

@@ -1,7 +1,7 @@
 import type { UsageMetadata } from '@langchain/core/messages';
 import { ChatOpenAI, OpenAI as TextOpenAI } from '@langchain/openai';
 import { expect, it } from 'vitest';
-import { eventually, type GetTarget, metricValue } from '../target.js';
+import { eventually, type GetTarget, langchainOptions, metricValue } from '../target.js';
 
 /** The package's own type of this field collapses under strict settings. */
 function usageOf(message: object): UsageMetadata {
@@ -9,14 +9,7 @@ function usageOf(message: object): UsageMetadata {
 }
 
 export function langchainCases(target: GetTarget): void {
-  const options = () => ({
-    model: target().model,
-    apiKey: 'none',
-    temperature: 0,
-    maxTokens: 16,
-    maxRetries: 0,
-    configuration: { baseURL: `${target().url}/v1` },
-  });
+  const options = () => ({ ...langchainOptions(target()), maxTokens: 16 });
 
   it('invokes a chat model and reads its usage', async () => {
     const message = await new ChatOpenAI(options()).invoke('Say something');

@@ -7,7 +7,7 @@ import { LengthFinishReasonError } from 'openai/core/error';
 import { zodResponseFormat } from 'openai/helpers/zod';
 import { expect, it } from 'vitest';
 import { z } from 'zod';
-import { chat, complete, type GetTarget, streamChat, user } from '../target.js';
+import { chat, complete, type GetTarget, langchainOptions, streamChat, user } from '../target.js';
 
 /** Small enough that any model comes to an end. */
 const trip = z.object({
@@ -128,13 +128,7 @@ export function structuredOutputCases(target: GetTarget): void {
   });
 
   it('is an object for the @langchain/openai package', async () => {
-    const model = new ChatOpenAI({
-      model: target().model,
-      apiKey: 'none',
-      temperature: 0,
-      maxRetries: 0,
-      configuration: { baseURL: `${target().url}/v1` },
-    });
+    const model = new ChatOpenAI(langchainOptions(target()));
     const structured = model.withStructuredOutput(trip, { method: 'jsonSchema', name: 'trip' });
     expect(trip.parse(await structured.invoke('Plan a trip'))).toBeDefined();
   });

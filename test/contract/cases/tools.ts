@@ -9,7 +9,7 @@ import OpenAI from 'openai';
 import { zodFunction } from 'openai/helpers/zod';
 import { expect, it } from 'vitest';
 import { z } from 'zod';
-import { chat, type GetTarget, type Reply, streamChat, user } from '../target.js';
+import { chat, type GetTarget, langchainOptions, type Reply, streamChat, user } from '../target.js';
 
 const weather = z.object({ city: z.enum(['Paris', 'Rome']), days: z.int().min(1).max(9) });
 const tools = [
@@ -208,13 +208,7 @@ export function toolCases(target: GetTarget): void {
   });
 
   it('binds tools of the @langchain/openai package', async () => {
-    const model = new ChatOpenAI({
-      model: target().model,
-      apiKey: 'none',
-      temperature: 0,
-      maxRetries: 0,
-      configuration: { baseURL: `${target().url}/v1` },
-    });
+    const model = new ChatOpenAI(langchainOptions(target()));
     const bound = model.bindTools([langchainTool(async () => 'sun', { name: 'weather', schema: weather })]);
     const message = await bound.invoke([new HumanMessage(parisCall)]);
     expect(message.tool_calls).toMatchObject([{ name: 'weather', args: { city: 'Paris', days: 3 } }]);
