@@ -7,7 +7,7 @@ import type { Sequence } from '../sequence/sequence.js';
 import { byRank } from './waiting-queue.js';
 
 export class PrefillTurns {
-  readonly #lastTurn = new Map<Sequence, number>();
+  readonly #lastTurn = new WeakMap<Sequence, number>();
   #turn = 0;
 
   next(prefilling: readonly Sequence[]): Sequence | undefined {
@@ -16,10 +16,6 @@ export class PrefillTurns {
     const [chosen] = order;
     if (chosen !== undefined) this.#lastTurn.set(chosen, this.#turn);
     return chosen;
-  }
-
-  forget(sequence: Sequence): void {
-    this.#lastTurn.delete(sequence);
   }
 
   #longestAgo(a: Sequence, b: Sequence): number {
