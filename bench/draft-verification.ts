@@ -11,6 +11,7 @@ import { draftSources } from '../src/core/efficiency.js';
 import type { StepTiming } from '../src/decoding/speculative/cost-model.js';
 import { loadModel } from '../src/engine/model-loader.js';
 import { threads } from './contenders/contender.js';
+import { stepTimings } from './drafts/chain-steps.js';
 import { type RecordedTurn, readRecordedTurns } from './drafts/recorded-turns.js';
 import {
   adaptive,
@@ -32,15 +33,15 @@ const [model, weights, questions, answers, stepsFile] = process.argv.slice(2);
 async function measuredSteps(): Promise<readonly StepTiming[]> {
   if (stepsFile !== undefined && existsSync(stepsFile)) return JSON.parse(readFileSync(stepsFile, 'utf8'));
   const name = model as ModelName;
-  const loaded = await loadModel({
+  const { runner } = await loadModel({
     id: name,
     folder: await ensureCheckpoint(name),
     weights: weights as 'int4',
     cacheDir: compiledFolder(name),
     threads,
   });
-  await loaded.runner.close();
-  const { timings } = loaded.steps!;
+  const timings = await stepTimings(runner);
+  await runner.close();
   if (stepsFile !== undefined) writeFileSync(stepsFile, JSON.stringify(timings));
   return timings;
 }

@@ -44,7 +44,7 @@ export function sum(parts: readonly Replayed[]): Replayed {
 /** The engine's own drafting, from the given sources; what it learns it keeps from turn to turn. */
 export function adaptive(timings: readonly StepTiming[], sources: readonly DraftSourceName[]): ReplayDrafter {
   const stores = new DraftStores({ bytes: 64 * 2 ** 20, historyTokens: 2 ** 20 });
-  const drafting = new Drafting({ costs: new CostModel(timings), stores, maxRows: 64, rounding: 0 });
+  const drafting = new Drafting({ timings, stores, maxRows: 64 });
   const truth = new CostModel(timings);
   return ({ prompt, answer, prediction }) => {
     const done = nothing();

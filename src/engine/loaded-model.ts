@@ -2,8 +2,8 @@
 
 import type { ModelInfo } from '../core/backend.js';
 import type { EfficiencyOptions } from '../core/efficiency.js';
+import type { StepTiming } from '../decoding/speculative/cost-model.js';
 import type { AnswerFormat } from './answer/answer-format.js';
-import type { StepProbe } from './runner/probe-steps.js';
 import type { Runner } from './runner/runner.js';
 import type { Tokenizer } from './tokenizer/tokenizer.js';
 import type { Vision, VisionLimits } from './vision/vision.js';
@@ -17,8 +17,8 @@ export interface LoadedModel {
   readonly eosTokenIds: readonly number[];
   /** What this model gives requests that say nothing. */
   readonly efficiency?: EfficiencyOptions | undefined;
-  /** What steps cost and how they round, if somebody measured. */
-  readonly steps?: StepProbe | undefined;
+  /** What steps cost, if that is known beforehand. */
+  readonly stepTimings?: readonly StepTiming[];
   /** Where what drafting learnt is kept. */
   readonly draftFolder?: string | undefined;
   /** What answers are made of besides text; plain text if absent. */

@@ -8,12 +8,8 @@ import { imageConfigSchema } from './config.js';
 import type { LoadedModel, LoadModel } from './loaded-model.js';
 import { prepareModel } from './prepare-model.js';
 import { ModelRunner } from './runner/model-runner.js';
-import { probeSteps } from './runner/probe-steps.js';
 import { loadTokenizer } from './tokenizer/huggingface-tokenizer.js';
 import { Vision } from './vision/vision.js';
-
-/** How long a start may be held up by measuring steps. */
-const PROBE_BUDGET_MS = 1000;
 
 export const loadModel: LoadModel = async (options): Promise<LoadedModel> => {
   const { folder, weights, cacheDir, threads } = options;
@@ -28,7 +24,6 @@ export const loadModel: LoadModel = async (options): Promise<LoadedModel> => {
   return {
     runner,
     efficiency: options.efficiency,
-    steps: await probeSteps(runner, PROBE_BUDGET_MS),
     draftFolder: join(cacheDir, 'drafts'),
     tokenizer,
     ...(vision === undefined ? {} : { vision }),

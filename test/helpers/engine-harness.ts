@@ -8,9 +8,9 @@ import type {
   Timings,
   Usage,
 } from '../../src/core/messages.js';
+import type { StepTiming } from '../../src/decoding/speculative/cost-model.js';
 import { type EngineConfig, engineConfigSchema } from '../../src/engine/config.js';
 import type { LoadedModel } from '../../src/engine/loaded-model.js';
-import type { StepProbe } from '../../src/engine/runner/probe-steps.js';
 import { Engine } from '../../src/engine/worker/engine.js';
 import type { RequestOutput } from '../../src/engine/worker/protocol.js';
 import { BYTE_EOS, ByteTokenizer } from './byte-tokenizer.js';
@@ -18,10 +18,11 @@ import { FakeRunner, type FakeRunnerOptions } from './fake-runner.js';
 import { generateRequest, type RequestOverrides } from './generate-request.js';
 
 /** Verifying costs nothing, so that everything that can be drafted is. */
-export const freeVerification: StepProbe = {
-  timings: [1, 256].map((rows) => ({ rows, context: 0, ms: 10 })),
-  rounding: 0,
-};
+export const freeVerification: readonly StepTiming[] = [1, 256].map((rows) => ({
+  rows,
+  context: 0,
+  ms: 10,
+}));
 
 export type FakeModel = LoadedModel & { readonly runner: FakeRunner };
 
@@ -30,7 +31,7 @@ export function fakeModel(options: FakeRunnerOptions = {}): FakeModel {
     runner: new FakeRunner(options),
     tokenizer: new ByteTokenizer(),
     eosTokenIds: [BYTE_EOS],
-    steps: freeVerification,
+    stepTimings: freeVerification,
     info: {
       architecture: 'fake',
       weights: 'fp32',

@@ -1,7 +1,7 @@
 /**
- * What a step costs on this machine: milliseconds by rows (over all lanes) and cached tokens. Probed when the model
- * is loaded, corrected by every step that runs. Drafting pays or loses by the ratios of this curve: on a CPU
- * verifying n tokens is far from free.
+ * What a step costs on this machine: milliseconds by rows (over all lanes) and cached tokens. Measured when drafts
+ * are first wanted (`step-probe.ts`), corrected by every step that runs. Drafting pays or loses by the ratios of
+ * this curve: on a CPU verifying n tokens is far from free.
  */
 
 export interface StepTiming {
@@ -20,21 +20,40 @@ const POINT_RATE = 0.2;
 const LEVEL_RATE = 0.2;
 /** A step that took this many times longer than foreseen was held up by something else. */
 const OUTLIER = 2;
+/** Rows behind many tokens cost at most this part of as many steps; more is noise. */
+const STEEPEST = 0.9;
 
 export class CostModel {
-  #points: Float64Array;
+  #points: Float64Array = new Float64Array();
   /** Milliseconds per cached token, in each row. */
-  readonly #perContext: number;
-  readonly #probedContext: number;
+  #perContext = 0;
+  #firstContext = 0;
+  /** How fast the machine is now. */
   #level = 1;
+  /** Of what was only assumed the first plain step tells the level. */
+  #hasLevel = false;
 
   /** Without timings it assumes that a row costs a tenth of a step. */
-  constructor(timings: readonly StepTiming[] = assumed) {
+  constructor(timings?: readonly StepTiming[]) {
+    this.calibrate(timings ?? assumed);
+    this.#hasLevel = timings !== undefined;
+  }
+
+  /** False until there is a timing of any kind. */
+  get knowsPlainSteps(): boolean {
+    return this.#hasLevel;
+  }
+
+  /** Starts anew from timings, of which those with the fewest cached tokens make the curve. */
+  calibrate(timings: readonly StepTiming[]): void {
     const context = Math.min(...timings.map((timing) => timing.context));
-    const base = timings.filter((timing) => timing.context === context);
-    this.#probedContext = context;
-    this.#points = isotonic(COST_POINTS.map((rows) => interpolate(base, rows)));
-    this.#perContext = contextSlope(timings, (rows) => this.#base(rows));
+    const near = timings.filter((timing) => timing.context === context);
+    this.#points = isotonic(COST_POINTS.map((rows) => interpolate(leastByRows(near), rows)));
+    this.#firstContext = context;
+    this.#perContext = 0;
+    this.#level = 1;
+    this.#hasLevel = true;
+    this.#addContext(timings.filter((timing) => timing.context > context));
   }
 
   ms(rows: number, context: number): number {
@@ -45,7 +64,8 @@ export class CostModel {
     const ratio = ms / this.ms(rows, context);
     const change = Math.min(OUTLIER, Math.max(1 / OUTLIER, ratio));
     if (isPlain) {
-      this.#level *= change ** LEVEL_RATE;
+      this.#level *= this.#hasLevel ? change ** LEVEL_RATE : ratio;
+      this.#hasLevel = true;
       return;
     }
     COST_POINTS.forEach((point, i) => {
@@ -53,6 +73,22 @@ export class CostModel {
       if (i > 0) this.#points[i]! *= change ** (POINT_RATE * 0.5 ** octaves);
     });
     this.#points = isotonic([...this.#points]);
+  }
+
+  /**
+   * What cached tokens cost, from a narrow and a wide step behind many: with b and n their base and rows, their
+   * ratio r is (b₂ + n₂x) / (b₁ + n₁x), which does not ask how fast the machine is by then.
+   */
+  #addContext(far: readonly StepTiming[]): void {
+    const [narrow, ...wider] = leastByRows(far);
+    const wide = wider.at(-1);
+    if (narrow === undefined || wide === undefined) return;
+    const [b1, b2] = [this.#base(narrow.rows), this.#base(wide.rows)];
+    const rowRatio = wide.rows / narrow.rows;
+    const ratio = Math.min(wide.ms / narrow.ms, STEEPEST * rowRatio);
+    const perRow = Math.max(0, (ratio * b1 - b2) / (wide.rows - ratio * narrow.rows));
+    this.#perContext = perRow / (narrow.context - this.#firstContext);
+    this.#level = narrow.ms / (b1 + narrow.rows * perRow);
   }
 
   #base(rows: number): number {
@@ -65,7 +101,7 @@ export class CostModel {
   }
 
   #contextMs(rows: number, context: number): number {
-    return this.#perContext * rows * (context - this.#probedContext);
+    return this.#perContext * rows * (context - this.#firstContext);
   }
 }
 
@@ -101,11 +137,11 @@ function isotonic(values: readonly number[]): Float64Array {
   return Float64Array.from(pools.flatMap(({ sum, count }) => Array<number>(count).fill(sum / count)));
 }
 
-function contextSlope(timings: readonly StepTiming[], base: (rows: number) => number): number {
-  const context = Math.min(...timings.map((timing) => timing.context));
-  const longer = timings.filter((timing) => timing.context > context);
-  const slopes = longer.map((timing) => {
-    return Math.max(0, timing.ms - base(timing.rows)) / (timing.rows * (timing.context - context));
-  });
-  return slopes.length === 0 ? 0 : slopes.reduce((sum, slope) => sum + slope, 0) / slopes.length;
+/** Ascending, one for each number of rows. */
+function leastByRows(timings: readonly StepTiming[]): StepTiming[] {
+  const least = new Map<number, StepTiming>();
+  for (const timing of timings) {
+    if (timing.ms < (least.get(timing.rows)?.ms ?? Number.POSITIVE_INFINITY)) least.set(timing.rows, timing);
+  }
+  return [...least.values()].sort((a, b) => a.rows - b.rows);
 }

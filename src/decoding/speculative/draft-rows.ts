@@ -37,3 +37,10 @@ export function layOut(anchor: number, nodes: readonly DraftNode[]): DraftRows {
   place(undefined, 0);
   return { tokens, parents, nodes: placed };
 }
+
+/** Rows that nobody drafted, up to `width`: the anchor once more, as if it followed itself. */
+export function fillUp({ tokens, parents, nodes }: DraftRows, width: number): DraftRows {
+  const missing = Math.max(0, width - tokens.length);
+  const filled = <T>(values: readonly T[], filler: T) => [...values, ...Array<T>(missing).fill(filler)];
+  return { tokens: filled(tokens, tokens[0]!), parents: filled(parents, 0), nodes: filled(nodes, undefined) };
+}

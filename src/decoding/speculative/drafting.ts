@@ -3,32 +3,33 @@
  *
  *   born      sources/*.ts, through draft-source.ts     what may come next, and on what evidence
  *   weighed   calibrator.ts, draft-tree.ts              how likely each token and each path is
- *   sized     cost-model.ts, choose-rows.ts             how many rows pay on this machine
+ *   sized     step-probe.ts, cost-model.ts,             how many rows pay on this machine
+ *             choose-rows.ts
  *   verified  draft-rows.ts, acceptance.ts              one step, and the model's own choice at every row
  *   learnt    drafter.ts (`learn`), draft-stores.ts     what came, whether it was drafted or not
  */
 
 import { Calibrator } from './calibrator.js';
 import { chooseRows } from './choose-rows.js';
-import type { CostModel } from './cost-model.js';
+import { CostModel, type StepTiming } from './cost-model.js';
 import { DraftCounters } from './draft-counters.js';
 import type { DraftRows } from './draft-rows.js';
-import { layOut } from './draft-rows.js';
+import { fillUp, layOut } from './draft-rows.js';
 import type { SourceName } from './draft-source.js';
 import type { DraftStores } from './draft-stores.js';
 import type { DraftTree } from './draft-tree.js';
 import { Drafter, type DrafterOptions } from './drafter.js';
 import { rankRow } from './ranked-row.js';
 import { RankingBudget } from './ranking-budget.js';
+import { StepProbe } from './step-probe.js';
 import { ANY } from './trigram-store.js';
 
 export interface DraftingOptions {
-  readonly costs: CostModel;
+  /** What steps cost, if that is known; otherwise it is measured when drafts are first wanted. */
+  readonly timings?: readonly StepTiming[] | undefined;
   readonly stores: DraftStores;
   /** Most rows of a step, over all lanes. */
   readonly maxRows: number;
-  /** Logits that are closer than this may change places by rounding (`near-tie.ts`). */
-  readonly rounding: number;
 }
 
 /** A decoding lane as the plan sees it. */
@@ -61,6 +62,8 @@ export interface StepPlan {
   /** Rows of the widest lane. */
   readonly rows: number;
   readonly lanes: readonly PlannedLane[];
+  /** True if the width is there to be measured. */
+  readonly isProbe: boolean;
   readonly draftMs: number;
   readonly context: number;
 }
@@ -84,9 +87,9 @@ export type SequenceDraft = Omit<DrafterOptions, 'calibrator' | 'store' | 'sourc
 
 export class Drafting {
   readonly totals = new DraftCounters();
-  readonly costs: CostModel;
   readonly stores: DraftStores;
-  readonly rounding: number;
+  readonly #costs: CostModel;
+  readonly #probe: StepProbe | undefined;
   readonly #maxRows: number;
   readonly #ranking = new RankingBudget();
   readonly #calibrators = TEMPERATURE_BANDS.map(() => new Calibrator());
@@ -97,16 +100,21 @@ export class Drafting {
   #laneDraftMs = 0;
   #sincePlain = 0;
 
-  constructor({ costs, stores, maxRows, rounding }: DraftingOptions) {
-    this.costs = costs;
+  constructor({ timings, stores, maxRows }: DraftingOptions) {
+    this.#costs = new CostModel(timings);
+    this.#probe = timings === undefined ? new StepProbe() : undefined;
     this.stores = stores;
-    this.rounding = rounding;
     this.#maxRows = maxRows;
+  }
+
+  /** False until a plain step has shown what drafting competes with. */
+  get isReady(): boolean {
+    return this.#costs.knowsPlainSteps;
   }
 
   begin({ scope, temperature, sources, ...rest }: SequenceDraft): Drafter {
     const band = TEMPERATURE_BANDS.findIndex((limit) => temperature <= limit);
-    const tiny = this.costs.ms(1, 0) < TINY_STEP_MS;
+    const tiny = this.#costs.ms(1, 0) < TINY_STEP_MS;
     return new Drafter({
       ...rest,
       sources: new Set(tiny ? sources.filter((name) => CHEAP_SOURCES.includes(name)) : sources),
@@ -121,29 +129,33 @@ export class Drafting {
     const trees = lanes.map(({ drafter, tokensLeft }) => drafter?.tree(tokensLeft));
     const drafting = trees.filter((tree) => tree !== undefined);
     const context = Math.max(0, ...lanes.map(({ cached }) => cached));
-    const ms = (rows: number) => this.costs.ms(rows * lanes.length, context) + this.#rowMs * rows;
+    const ms = (rows: number) => this.#costs.ms(rows * lanes.length, context) + this.#rowMs * rows;
+    const limit = Math.min(roomRows, Math.floor(this.#maxRows / lanes.length));
+    const probed = drafting.length > 0 ? this.#probe?.width(context, limit) : undefined;
     const chosen = chooseRows(drafting, {
-      maxRows:
-        this.#sincePlain < REFRESH_STEPS ? Math.min(roomRows, Math.floor(this.#maxRows / lanes.length)) : 1,
+      maxRows: this.#sincePlain < REFRESH_STEPS ? limit : 1,
       maxNodes: lanes.flatMap(({ drafter }) => (drafter === undefined ? [] : [drafter.maxNodes])),
       plainLanes: lanes.length - drafting.length,
       ms,
     });
     const planned = lanes.map(({ anchor, drafter }, i): PlannedLane => {
       const tree = trees[i];
-      const nodes = Math.min(chosen - 1, drafter?.maxNodes ?? 0);
-      return { tree, rows: layOut(anchor, tree?.nodes.slice(0, nodes) ?? []) };
+      const nodes = Math.min((probed ?? chosen) - 1, drafter?.maxNodes ?? 0);
+      const rows = layOut(anchor, tree?.nodes.slice(0, nodes) ?? []);
+      return { tree, rows: tree === undefined ? rows : fillUp(rows, probed ?? 1) };
     });
     const draftMs = performance.now() - startedAt;
     if (drafting.length > 0) this.#rowMs += SMOOTHING * (draftMs / chosen - this.#rowMs);
     const rows = Math.max(1, ...planned.map((lane) => lane.rows.tokens.length));
-    return { rows, lanes: planned, draftMs, context };
+    return { rows, lanes: planned, isProbe: probed !== undefined, draftMs, context };
   }
 
   /** After a step of `ms` milliseconds that followed the plan. */
   observe(plan: StepPlan, ms: number): void {
-    const plainMs = this.costs.ms(plan.lanes.length, plan.context);
-    this.costs.observe({ rows: plan.rows * plan.lanes.length, context: plan.context, ms }, plan.rows === 1);
+    const plainMs = this.#costs.ms(plan.lanes.length, plan.context);
+    const timing = { rows: plan.rows * plan.lanes.length, context: plan.context, ms };
+    if (!plan.isProbe) this.#costs.observe(timing, plan.rows === 1);
+    else if (this.#probe?.observe(timing)) this.#costs.calibrate(this.#probe.timings);
     this.#sincePlain = plan.rows === 1 ? 0 : this.#sincePlain + 1;
     this.totals.draftMs += plan.draftMs;
     this.#ranking.step(ms);

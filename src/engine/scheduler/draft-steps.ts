@@ -25,7 +25,7 @@ export class DraftSteps {
   /** `batch` sits in the lanes from 0 on; each may get up to `roomRows` rows. */
   plan(batch: readonly Sequence[], roomRows: number): StepPlan {
     const lanes = batch.map((sequence, lane) => ({
-      drafter: sequence.generation.promptDone ? sequence.drafter : undefined,
+      drafter: sequence.generation.promptDone && this.#drafting.isReady ? sequence.drafter : undefined,
       anchor: sequence.tokens.at(-1)!,
       cached: this.#cache.length(lane),
       tokensLeft: sequence.tokensLeft,
@@ -37,20 +37,19 @@ export class DraftSteps {
   accept(sequence: Sequence, lane: number, { rows, tree }: PlannedLane, logits: RowLogits): number {
     const cached = this.#cache.length(lane) - rows.tokens.length;
     const before = sequence.tokens.length;
-    const { drafter } = sequence;
     const visited = acceptDraft(
       rows,
       (row) => {
         const token = sequence.accept(logits(row));
         return sequence.finished ? undefined : token;
       },
-      (row) => !sequence.isStrict || !isNearTie(logits(row), this.#drafting.rounding),
+      (row) => !sequence.isStrict || !isNearTie(logits(row)),
     );
     this.#cache.keep(lane, cached, visited);
     const committed = sequence.tokens.slice(before);
-    if (drafter !== undefined && tree !== undefined) {
+    if (tree !== undefined) {
       this.#drafting.learn(
-        drafter,
+        sequence.drafter!,
         { rows, tree },
         { visited, committed, before: sequence.tokens.at(before - 2) },
         logits,

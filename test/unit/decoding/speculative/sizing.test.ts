@@ -2,18 +2,19 @@ import { describe, expect, it } from 'vitest';
 import { acceptDraft } from '../../../../src/decoding/speculative/acceptance.js';
 import { Calibrator } from '../../../../src/decoding/speculative/calibrator.js';
 import { chooseRows } from '../../../../src/decoding/speculative/choose-rows.js';
-import { CostModel } from '../../../../src/decoding/speculative/cost-model.js';
+import { CostModel, type StepTiming } from '../../../../src/decoding/speculative/cost-model.js';
 import { layOut } from '../../../../src/decoding/speculative/draft-rows.js';
 import type { DraftSource } from '../../../../src/decoding/speculative/draft-source.js';
 import { DraftStores } from '../../../../src/decoding/speculative/draft-stores.js';
 import { type DraftRules, DraftTree } from '../../../../src/decoding/speculative/draft-tree.js';
 import { Drafting } from '../../../../src/decoding/speculative/drafting.js';
+import { StepProbe } from '../../../../src/decoding/speculative/step-probe.js';
 import { Suspension } from '../../../../src/decoding/speculative/suspension.js';
 
-const curve = (ms: (rows: number) => number) =>
-  new CostModel(
-    [1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64].map((rows) => ({ rows, context: 64, ms: ms(rows) })),
-  );
+const timingsOf = (ms: (rows: number) => number): StepTiming[] =>
+  [1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64].map((rows) => ({ rows, context: 64, ms: ms(rows) }));
+
+const curve = (ms: (rows: number) => number) => new CostModel(timingsOf(ms));
 
 const freeRules: DraftRules = { isFinal: () => false, isBanned: () => false, allowedAfter: () => undefined };
 
@@ -137,6 +138,7 @@ describe('the cost model', () => {
       { rows: 2, context: 64, ms: 8 },
       { rows: 4, context: 64, ms: 20 },
       { rows: 1, context: 564, ms: 15 },
+      { rows: 4, context: 564, ms: 44 },
     ]);
     expect(costs.ms(1, 64)).toBeCloseTo(9);
     expect(costs.ms(3, 64)).toBeGreaterThan(costs.ms(2, 64));
@@ -154,9 +156,13 @@ describe('the cost model', () => {
 
 describe('drafting over many steps', () => {
   /** A text that repeats itself, decoded step by step; `ms` is what a step of so many rows takes. */
-  function decode(steps: number, ms: (rows: number, step: number) => number, probed: CostModel): number[] {
+  function decode(
+    steps: number,
+    ms: (rows: number, step: number) => number,
+    timings?: readonly StepTiming[],
+  ): number[] {
     const stores = new DraftStores({ bytes: 2 ** 20, historyTokens: 1000 });
-    const drafting = new Drafting({ costs: probed, stores, maxRows: 64, rounding: 0 });
+    const drafting = new Drafting({ timings, stores, maxRows: 64 });
     const text = (position: number) => (position % 97 < 90 ? position % 97 : (position * 7919) % 1000);
     const tokens = Array.from({ length: 200 }, (_, position) => text(position));
     const drafter = drafting.begin({
@@ -190,7 +196,7 @@ describe('drafting over many steps', () => {
     const rows = decode(
       1000,
       (rows) => 10 * rows,
-      curve((rows) => 10 * rows),
+      timingsOf((rows) => 10 * rows),
     );
     expect(rows.filter((count) => count > 1).length).toBeLessThanOrEqual(20);
   });
@@ -199,16 +205,60 @@ describe('drafting over many steps', () => {
     const rows = decode(
       400,
       () => 10,
-      curve(() => 10),
+      timingsOf(() => 10),
     );
     expect(Math.max(...rows)).toBeGreaterThan(20);
+  });
+
+  it.each([
+    ['rises', (rows: number) => 10 + 10 * rows, [1, 1, 2, 2, 4, 4, 8, 8]],
+    ['hardly rises', (rows: number) => 10 + rows, [1, 1, 2, 2, 4, 4, 8, 8, 16, 16, 32, 32]],
+    ['is free', () => 10, [1, 1, 2, 2, 4, 4, 8, 8, 16, 16, 32, 32, 64, 64]],
+  ])(
+    'measures widths on its first steps, up to one that would hold up others: the curve %s',
+    (_, ms, widths) => {
+      const rows = decode(400, ms);
+      expect(rows.slice(0, widths.length)).toEqual(widths);
+      const known = decode(400 - widths.length, ms, timingsOf(ms));
+      const sum = (counts: readonly number[]) => counts.reduce((total, count) => total + count, 0);
+      const later = sum(rows.slice(widths.length));
+      expect(Math.abs(later - sum(known))).toBeLessThan(0.15 * sum(known));
+    },
+  );
+
+  it('measures again when the context has grown long', () => {
+    const probe = new StepProbe();
+    const step = (context: number) => {
+      const rows = probe.width(context, 64);
+      if (rows === undefined) return undefined;
+      probe.observe({ rows, context, ms: 10 + rows + (rows * (context - 64)) / 100 });
+      return rows;
+    };
+    while (step(64) !== undefined);
+    expect(step(300)).toBeUndefined();
+    expect([1, 2, 3, 4, 5].map(() => step(564))).toEqual([1, 1, 8, 8, undefined]);
+    const costs = new CostModel(probe.timings);
+    expect(costs.ms(1, 564)).toBeCloseTo(16);
+    expect(costs.ms(4, 1064)).toBeCloseTo(54);
+    expect(step(10_000)).toBeUndefined();
+  });
+
+  it('waits for room to measure, and takes only pairs of steps that are alike', () => {
+    const probe = new StepProbe();
+    expect(probe.width(0, 64)).toBe(1);
+    probe.observe({ rows: 1, context: 0, ms: 5 });
+    probe.observe({ rows: 2, context: 0, ms: 9 });
+    expect(probe.timings).toEqual([]);
+    probe.observe({ rows: 2, context: 0, ms: 8 });
+    expect(probe.timings).toEqual([{ rows: 2, context: 0, ms: 8 }]);
+    expect([probe.width(0, 1), probe.width(0, 2)]).toEqual([undefined, 2]);
   });
 
   it('adapts within 200 steps when the machine changes', () => {
     const rows = decode(
       700,
       (rows, step) => (step < 300 ? 10 : 10 * rows),
-      curve(() => 10),
+      timingsOf(() => 10),
     );
     const share = (from: number, to: number) =>
       rows.slice(from, to).reduce((sum, count) => sum + count, 0) / (to - from);
