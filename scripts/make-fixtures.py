@@ -3,15 +3,9 @@
     python scripts/make-fixtures.py [name ...]
 
 README.md there says what expected.json and logits.f32 hold. Everything is computed in float32, whatever type the
-weights are stored in.
-
-Weights are drawn much wider than a training run would start with, so that attention is far from uniform, every
-bias, norm and rotary angle matters, and the best two tokens are never near a tie: a seed is skipped if at any of
-the greedy steps they are closer than MIN_MARGIN.
+weights are stored in. random_models.py says how weights are drawn.
 """
 
-import json
-import shutil
 import sys
 from pathlib import Path
 
@@ -24,8 +18,9 @@ from transformers import (
     Qwen3Config,
 )
 
+from random_models import build, greedy, save, search, write_facts
+
 ROOT = Path(__file__).resolve().parent.parent / "test" / "fixtures" / "checkpoints"
-MIN_MARGIN = 0.005
 GREEDY_TOKENS = 64
 MIN_DISTINCT = 12
 SHORT = (1, 7, 40)
@@ -184,25 +179,6 @@ FIXTURES = {
 }
 
 
-@torch.no_grad()
-def randomise(model, seed, embedding_std):
-    """Matrices with a spread of 2.2 / sqrt(inputs), norms around 1, biases around 0, all far from neutral.
-
-    Embeddings as small as the square root of rms_norm_eps make that matter too.
-    """
-    generator = torch.Generator().manual_seed(seed)
-    for name, parameter in model.named_parameters():
-        noise = torch.randn(parameter.shape, generator=generator)
-        if "norm" in name:
-            parameter.copy_(1 + 0.3 * noise)
-        elif name.endswith("bias"):
-            parameter.copy_(0.4 * noise)
-        elif "embed_tokens" in name:
-            parameter.copy_(embedding_std * noise)
-        else:
-            parameter.copy_(noise * 2.2 / parameter.shape[1] ** 0.5)
-
-
 def random_prompts(lengths, vocab_size, seed):
     generator = torch.Generator().manual_seed(seed + 1)
     return [torch.randint(4, vocab_size, (length,), generator=generator).tolist() for length in lengths]
@@ -214,25 +190,11 @@ def kept_rows(length):
 
 
 @torch.no_grad()
-def greedy(model, prompt):
-    """The chosen tokens, or None as soon as the best two logits come closer than MIN_MARGIN."""
-    inputs, past, chosen = torch.tensor([prompt]), None, []
-    while len(chosen) < GREEDY_TOKENS:
-        output = model(inputs, past_key_values=past, use_cache=True)
-        best = output.logits[0, -1].topk(2)
-        if best.values[0] - best.values[1] < MIN_MARGIN:
-            return None
-        chosen.append(best.indices[0].item())
-        inputs, past = best.indices[None, :1], output.past_key_values
-    return chosen
-
-
-@torch.no_grad()
 def expectations(model, prompts):
     """One case per prompt and their logits, or None if a prompt comes near a tie."""
     cases, parts = [], []
     for prompt in prompts:
-        tokens = greedy(model, prompt)
+        tokens = greedy(model, dict(input_ids=torch.tensor([prompt])), GREEDY_TOKENS)
         if tokens is None:
             return None
         logits = model(torch.tensor([prompt + tokens[:-1]]), use_cache=False).logits[0]
@@ -243,27 +205,11 @@ def expectations(model, prompts):
     return cases, torch.cat(parts)
 
 
-def build(fixture, seed):
-    """The float32 model whose weights are exactly representable in the stored type."""
-    torch.manual_seed(seed)
-    model = AutoModelForCausalLM.from_config(fixture["config"], dtype=torch.float32, attn_implementation="eager")
-    randomise(model, seed, fixture.get("embedding_std", 1.0))
-    # Parameters only: the rotary frequencies are buffers that a loaded model keeps in float32.
-    for parameter in model.parameters():
-        parameter.data = parameter.data.to(fixture["dtype"]).float()
-    return model.eval()
-
-
 def write(name, fixture, model, cases, logits, seed):
     folder = ROOT / name
-    shutil.rmtree(folder, ignore_errors=True)
-    size = fixture.get("shard_bytes", "1GB")
-    model.to(fixture["dtype"]).save_pretrained(folder, max_shard_size=size)
-    for path in folder.glob("*.safetensors"):
-        path.chmod(0o644)
+    save(folder, model, fixture["dtype"], max_shard_size=fixture.get("shard_bytes", "1GB"))
     logits.numpy().astype("<f4").tofile(folder / "logits.f32")
-    facts = dict(seed=seed, vocabSize=fixture["config"].vocab_size, cases=cases)
-    (folder / "expected.json").write_text(json.dumps(facts, separators=(",", ":")) + "\n")
+    write_facts(folder, seed=seed, vocabSize=fixture["config"].vocab_size, cases=cases)
 
 
 def is_varied(cases):
@@ -271,16 +217,18 @@ def is_varied(cases):
 
 
 def make(name, fixture):
+    config = fixture["config"]
     lengths = fixture.get("prompt_lengths", SHORT)
-    for seed in range(1000):
-        model = build(fixture, seed)
-        found = expectations(model, random_prompts(lengths, fixture["config"].vocab_size, seed))
-        if found is not None and is_varied(found[0]):
-            write(name, fixture, model, *found, seed)
-            size = sum(path.stat().st_size for path in (ROOT / name).iterdir())
-            print(f"{name}: seed {seed}, {size} bytes", flush=True)
-            return
-    raise SystemExit(f"{name}: no seed keeps the best two tokens {MIN_MARGIN} apart")
+
+    def attempt(seed):
+        model = build(AutoModelForCausalLM, config, fixture["dtype"], seed, fixture.get("embedding_std", 1.0))
+        found = expectations(model, random_prompts(lengths, config.vocab_size, seed))
+        if found is None or not is_varied(found[0]):
+            return False
+        write(name, fixture, model, *found, seed)
+        return True
+
+    search(ROOT / name, attempt)
 
 
 if __name__ == "__main__":

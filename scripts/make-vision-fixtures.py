@@ -4,12 +4,9 @@ transformers makes of them.
     python scripts/make-vision-fixtures.py [name ...]
 
 Needs transformers 5, torch and Pillow, not torchvision: the reference is the Pillow backend of the processors.
-README.md there says what the files hold. Weights are drawn as in make-fixtures.py, so that the best two tokens are
-never near a tie along the greedy answers.
+README.md there says what the files hold, random_models.py how weights are drawn.
 """
 
-import json
-import shutil
 import sys
 from pathlib import Path
 
@@ -37,8 +34,9 @@ from transformers import (
     SiglipVisionConfig,
 )
 
+from random_models import build, greedy, save, search, write_facts
+
 ROOT = Path(__file__).resolve().parent.parent / "test" / "fixtures" / "vision"
-MIN_MARGIN = 0.005
 GREEDY_TOKENS = 24
 MIN_DISTINCT = 8
 
@@ -226,31 +224,6 @@ def idefics3():
 FIXTURES = {"clip-llava": clip_llava, "siglip-llava": siglip_llava, "onevision": onevision, "idefics3": idefics3}
 
 
-@torch.no_grad()
-def randomise(model, seed):
-    """As in make-fixtures.py, with the kernels of convolutions by all that they sum up."""
-    generator = torch.Generator().manual_seed(seed)
-    for name, parameter in model.named_parameters():
-        noise = torch.randn(parameter.shape, generator=generator)
-        if "norm" in name and name.endswith("weight"):
-            parameter.copy_(1 + 0.3 * noise)
-        elif name.endswith("bias") or parameter.ndim == 1:
-            parameter.copy_(0.4 * noise)
-        elif "embed_tokens" in name or "position_embedding" in name:
-            parameter.copy_(noise)
-        else:
-            parameter.copy_(noise * 2.2 / parameter[0].numel() ** 0.5)
-
-
-def build(config, dtype, seed):
-    torch.manual_seed(seed)
-    model = AutoModelForImageTextToText.from_config(config, dtype=torch.float32, attn_implementation="eager")
-    randomise(model, seed)
-    for parameter in model.parameters():
-        parameter.data = parameter.data.to(dtype).float()
-    return model.eval()
-
-
 # ---- what the reference makes of them ----
 
 
@@ -299,23 +272,6 @@ def inputs_of(processor, messages):
     )
 
 
-@torch.no_grad()
-def greedy(model, inputs):
-    """The chosen tokens, or None as soon as the best two logits come closer than MIN_MARGIN."""
-    chosen, past = [], None
-    step = dict(inputs)
-    while len(chosen) < GREEDY_TOKENS:
-        output = model(**step, past_key_values=past, use_cache=True)
-        best = output.logits[0, -1].topk(2)
-        if best.values[0] - best.values[1] < MIN_MARGIN:
-            return None
-        chosen.append(best.indices[0].item())
-        past = output.past_key_values
-        length = inputs["input_ids"].shape[1] + len(chosen)
-        step = dict(input_ids=best.indices[None, :1], attention_mask=torch.ones(1, length, dtype=torch.long))
-    return chosen
-
-
 def plain(messages):
     """With file names in place of paths."""
     return [
@@ -331,7 +287,7 @@ def expectations(model, processor):
     cases = []
     for name, messages in CONVERSATIONS.items():
         inputs = inputs_of(processor, messages)
-        tokens = greedy(model, inputs)
+        tokens = greedy(model, inputs, GREEDY_TOKENS)
         if tokens is None or len(set(tokens)) < MIN_DISTINCT:
             return None
         cases.append(dict(name=name, messages=plain(messages), ids=inputs["input_ids"][0].tolist(), greedy=tokens))
@@ -358,12 +314,9 @@ def levels(processor, name):
     return exact.round().to(torch.uint8), values.flatten()[:8].tolist()
 
 
-def write(name, config, processor, model, dtype, cases, seed):
+def write(name, processor, model, dtype, cases, seed):
     folder = ROOT / name
-    shutil.rmtree(folder, ignore_errors=True)
-    model.to(dtype).save_pretrained(folder)
-    model.float()
-    (folder / "model.safetensors").chmod(0o644)
+    save(folder, model, dtype)
     if isinstance(processor, ImagesOnly):
         processor.image_processor.save_pretrained(folder)
         processor.tokenizer.save_pretrained(folder)
@@ -377,21 +330,21 @@ def write(name, config, processor, model, dtype, cases, seed):
             values, first = levels(processor, image_name)
             pixels.append(dict(image=image_name, offset=offset, tiles=values.shape[0], firstValues=first))
             offset += file.write(values.permute(0, 2, 3, 1).contiguous().numpy().tobytes())
-    facts = dict(seed=seed, cases=cases, pixels=pixels)
-    (folder / "expected.json").write_text(json.dumps(facts, separators=(",", ":")) + "\n")
+    write_facts(folder, seed=seed, cases=cases, pixels=pixels)
 
 
 def make(name):
     config, processor, dtype = FIXTURES[name]()
-    for seed in range(1000):
-        model = build(config, dtype, seed)
+
+    def attempt(seed):
+        model = build(AutoModelForImageTextToText, config, dtype, seed)
         cases = expectations(model, processor)
-        if cases is not None:
-            write(name, config, processor, model, dtype, cases, seed)
-            size = sum(path.stat().st_size for path in (ROOT / name).iterdir())
-            print(f"{name}: seed {seed}, {size} bytes", flush=True)
-            return
-    raise SystemExit(f"{name}: no seed keeps the best two tokens {MIN_MARGIN} apart")
+        if cases is None:
+            return False
+        write(name, processor, model, dtype, cases, seed)
+        return True
+
+    search(ROOT / name, attempt)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,10 @@
 /** Server-sent events: `data:` frames, comment lines while idle, errors as frames, `[DONE]` at the end. */
 
-import type { UnderlyingSource } from 'node:stream/web';
 import type { ServerContext, ServerDependencies } from './context.js';
 import { noteFailure } from './failure.js';
 import { errorBody } from './openai/error-body.js';
+
+type Bytes = Uint8Array<ArrayBuffer>;
 
 const encoder = new TextEncoder();
 const ping = encoder.encode(': ping\n\n');
@@ -40,7 +41,7 @@ async function settled(promise: Promise<unknown>, atMostMs: number): Promise<voi
 }
 
 /** Reads a chunk only when the client takes one, so that a slow reader does not fill the memory. */
-class EventStream implements UnderlyingSource<Uint8Array> {
+class EventStream {
   /** Settles when the last frame is handed over or the client is gone. */
   readonly ended: Promise<void>;
   private markEnded!: () => void;
@@ -58,13 +59,13 @@ class EventStream implements UnderlyingSource<Uint8Array> {
     });
   }
 
-  start(controller: ReadableStreamDefaultController<Uint8Array>): void {
+  start(controller: ReadableStreamDefaultController<Bytes>): void {
     this.pinger = setInterval(() => {
       if ((controller.desiredSize ?? 0) > 0) controller.enqueue(ping);
     }, this.deps.config.keepAliveIntervalMs);
   }
 
-  async pull(controller: ReadableStreamDefaultController<Uint8Array>): Promise<void> {
+  async pull(controller: ReadableStreamDefaultController<Bytes>): Promise<void> {
     try {
       const { value, done: isLast } = await this.nextChunk();
       if (!this.isOpen) return;
@@ -89,14 +90,14 @@ class EventStream implements UnderlyingSource<Uint8Array> {
     return next;
   }
 
-  private fail(controller: ReadableStreamDefaultController<Uint8Array>, error: unknown): void {
+  private fail(controller: ReadableStreamDefaultController<Bytes>, error: unknown): void {
     if (!this.isOpen) return;
     const failure = noteFailure(this.deps, this.c, error);
     controller.enqueue(frame(errorBody(failure)));
     this.finish(controller);
   }
 
-  private finish(controller: ReadableStreamDefaultController<Uint8Array>): void {
+  private finish(controller: ReadableStreamDefaultController<Bytes>): void {
     controller.enqueue(done);
     controller.close();
     this.end();
@@ -109,6 +110,6 @@ class EventStream implements UnderlyingSource<Uint8Array> {
   }
 }
 
-function frame(value: object): Uint8Array {
+function frame(value: object): Bytes {
   return encoder.encode(`data: ${JSON.stringify(value)}\n\n`);
 }
