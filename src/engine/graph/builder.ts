@@ -113,13 +113,32 @@ export class GraphBuilder {
     this.node('If', [condition], names, attributes);
   }
 
-  #branch(ports: readonly Port[], build: () => readonly string[]): Branch {
+  /**
+   * Runs the body for one entry after another of the first axis of all `sliced`, which it knows as `slices`, and
+   * stacks what it returns. `ports` describe one entry; the stacks come out under their names.
+   */
+  scan(
+    sliced: readonly string[],
+    slices: readonly Port[],
+    ports: readonly Port[],
+    build: () => readonly string[],
+  ): void {
+    const body = { branch: this.#branch(ports, build, slices) };
+    const names = ports.map((port) => port.name);
+    this.node('Scan', sliced, names, { body, num_scan_inputs: sliced.length });
+  }
+
+  #branch(
+    ports: readonly Port[],
+    build: () => readonly string[],
+    inputs: readonly Port[] = [],
+  ): Branch {
     const around = this.#nodes;
     this.#nodes = [];
     const outputs = build().map((name, i): Port => ({ ...ports[i]!, name }));
     const nodes = this.#nodes;
     this.#nodes = around;
-    return { nodes, outputs };
+    return { inputs, nodes, outputs };
   }
 
   /** `x [..., columns]` times the matrix, plus its bias: `[..., rows]`. Precision is chosen by a later pass. */
@@ -187,6 +206,10 @@ export class GraphBuilder {
 
   add(name: string, a: string, b: string): string {
     return this.node('Add', [a, b], [name])[0]!;
+  }
+
+  subtract(name: string, a: string, b: string): string {
+    return this.node('Sub', [a, b], [name])[0]!;
   }
 
   multiply(name: string, a: string, b: string): string {

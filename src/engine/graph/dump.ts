@@ -18,8 +18,9 @@ function portText({ name, dtype, shape }: Port): string {
 
 /** A node, then its branches, indented. */
 function nodeLines(node: Node): string[] {
-  const branches = branchesOf(node).flatMap(({ nodes, outputs }, index) => [
-    `${index === 0 ? 'then' : 'else'} ${outputs.map((port) => port.name).join(', ')}`,
+  const titles = node.op === 'Scan' ? ['for'] : ['then', 'else'];
+  const branches = branchesOf(node).flatMap(({ inputs, nodes, outputs }, index) => [
+    [titles[index]!, ...inputs.map(portText), '=>', outputs.map((port) => port.name).join(', ')].join(' '),
     ...nodes.flatMap(nodeLines).map((line) => `  ${line}`),
   ]);
   return [nodeText(node), ...branches.map((line) => `  ${line}`)];

@@ -30,8 +30,13 @@ export interface Node {
   readonly attributes: Readonly<Record<string, Attribute>>;
 }
 
-/** What an `If` runs on one side: nodes that may read every value defined before it, and what comes out. */
+/**
+ * What an `If` runs on one side, or a `Scan` for every slice: nodes that may read every value defined before it, and
+ * what comes out.
+ */
 export interface Branch {
+  /** The slices of a `Scan`. */
+  readonly inputs: readonly Port[];
   readonly nodes: readonly Node[];
   readonly outputs: readonly Port[];
 }

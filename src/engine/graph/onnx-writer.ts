@@ -63,8 +63,13 @@ function encodeAttribute(value: Attribute): object {
   return { type: attributeTypes.ints, ints: value };
 }
 
-function encodeBranch({ nodes, outputs }: Branch): object {
-  return { name: 'branch', node: nodes.map(encodeNode), output: outputs.map(encodePort) };
+function encodeBranch({ inputs, nodes, outputs }: Branch): object {
+  return {
+    name: 'branch',
+    node: nodes.map(encodeNode),
+    input: inputs.map(encodePort),
+    output: outputs.map(encodePort),
+  };
 }
 
 function encodePort({ name, dtype, shape }: Port): object {

@@ -23,12 +23,14 @@ const operators: Readonly<Record<string, Arity>> = {
   Mul: { inputs: two, outputs: one },
   ReduceMean: { inputs: two, outputs: one },
   Reshape: { inputs: two, outputs: one },
+  Scan: { inputs: [1, 8], outputs: [1, 8] },
   Shape: { inputs: one, outputs: one },
   SimplifiedLayerNormalization: { inputs: two, outputs: one },
   Slice: { inputs: [4, 4], outputs: one },
   Softmax: { inputs: one, outputs: one },
   Split: { inputs: two, outputs: [1, 8] },
   Sqrt: { inputs: one, outputs: one },
+  Sub: { inputs: two, outputs: one },
   TopK: { inputs: two, outputs: two },
   Transpose: { inputs: one, outputs: one },
   [`${contribDomain}.FastGelu`]: { inputs: one, outputs: one },
@@ -60,6 +62,7 @@ export function verify(graph: Graph, after: string): void {
       const problem = arityProblem(node) ?? undefinedInput(node, defined) ?? missingMatrix(graph, node);
       if (problem !== undefined) fail(`node ${node.name}: ${problem}`);
       for (const branch of branchesOf(node)) {
+        for (const { name } of branch.inputs) define(name);
         checkNodes(branch.nodes);
         const problem = branchProblem(node, branch);
         if (problem !== undefined) fail(`node ${node.name}: ${problem}`);

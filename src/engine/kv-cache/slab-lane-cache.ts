@@ -19,7 +19,6 @@ export interface LaneCacheShape {
 }
 
 export interface LayerBlock {
-  /** `[lanes, kvHeads, capacity, headDim]`, views into the slab. */
   readonly keys: Float32Array;
   readonly values: Float32Array;
 }
@@ -149,6 +148,19 @@ export class SlabLaneCache implements LaneCache {
     return { length: to - from, data, ...(whole && { pruned }) };
   }
 
+  /** The first `rows` rows of one layer: `[kvHeads, rows, headDim]` each. */
+  readLayer(lane: number, layer: number, rows: number): LayerBlock {
+    const copy = (tensor: Float32Array): Float32Array => {
+      const strip = rows * this.#headDim;
+      const data = new Float32Array(this.#kvHeads * strip);
+      for (let head = 0; head < this.#kvHeads; head++) {
+        copyFloats(tensor, this.#offset(layer, lane, head, 0), data, head * strip, strip);
+      }
+      return data;
+    };
+    return { keys: copy(this.#tensors[2 * layer]!), values: copy(this.#tensors[2 * layer + 1]!) };
+  }
+
   append(lane: number, rows: KvRows, count = rows.length): void {
     const state = this.#lane(lane);
     if (rows.pruned !== undefined && (state.length > 0 || count < rows.length)) {
@@ -169,7 +181,7 @@ export class SlabLaneCache implements LaneCache {
     Object.assign(state, next);
   }
 
-  /** The slab of some neighbouring lanes, for the runtime to read. */
+  /** The slab of some neighbouring lanes, for the runtime to read: `[lanes, kvHeads, capacity, headDim]`. */
   layerBlock(layer: number, firstLane: number, lanes: number): LayerBlock {
     const from = this.#offset(layer, firstLane, 0, 0);
     const to = this.#offset(layer, firstLane + lanes, 0, 0);
@@ -205,8 +217,8 @@ export class SlabLaneCache implements LaneCache {
   }
 
   /**
-   * Appends the rest of a prompt of which the layers hold different tokens: per layer `[kvHeads, rows, headDim]`.
-   * The lane holds the tokens before it, in all layers.
+   * Takes a lane on to `pruned`, from the tokens before its images or from an earlier stage of it: per layer the rows
+   * that are new, `[kvHeads, rows, headDim]`.
    */
   appendPruned(
     lane: number,
@@ -214,17 +226,19 @@ export class SlabLaneCache implements LaneCache {
     newKeys: readonly Float32Array[],
     newValues: readonly Float32Array[],
   ): void {
-    if (this.length(lane) !== pruned.first || this.pruned(lane) !== undefined) {
+    const state = this.#lane(lane);
+    const isStage = state.pruned?.waiting !== undefined && state.pruned.first === pruned.first;
+    if (!isStage && (state.pruned !== undefined || state.length !== pruned.first)) {
       throw new RangeError(`lane ${lane} does not hold just the ${pruned.first} tokens before its images`);
     }
     const next: Lane = { length: pruned.length, pruned };
     this.#requireRoom(lane, next);
     for (let layer = 0; layer < this.#layers; layer++) {
-      const counts = [rowsOf(next, layer) - pruned.first];
+      const counts = [rowsOf(next, layer) - rowsOf(state, layer)];
       this.#scatter(layer, lane, counts[0]!, counts, newKeys[layer]!, this.#tensors[2 * layer]!);
       this.#scatter(layer, lane, counts[0]!, counts, newValues[layer]!, this.#tensors[2 * layer + 1]!);
     }
-    Object.assign(this.#lane(lane), next);
+    Object.assign(state, next);
   }
 
   #scatter(

@@ -12,7 +12,7 @@ import { decoderTensorNames } from '../checkpoint/decoder-tensors.js';
 import { GraphBuilder } from '../graph/builder.js';
 import type { Graph } from '../graph/ir.js';
 import type { Attended, LayerContext, LayerRows, Phase, Stream } from './layers.js';
-import { allNew, commonRows, decoderInputs, isStep, newNames, wholeMatrix } from './layers.js';
+import { allNew, commonRows, decoderInputs, isStep, newNames, splitsHeads, wholeMatrix } from './layers.js';
 import { PrunedRows } from './pruned-rows.js';
 import { declareRagged, raggedRows } from './ragged-rows.js';
 
@@ -36,8 +36,11 @@ export function buildDecoder(config: DecoderConfig, block: DecoderBlock, phase: 
 function declareInputs(graph: GraphBuilder, config: DecoderConfig, phase: Phase): void {
   const { hiddenSize, intermediateSize, heads, kvHeads, headDim } = config;
   graph.input(decoderInputs.embeddings, 'float32', ['lanes', 'rows', hiddenSize]);
-  if (phase !== 'ragged') graph.input(decoderInputs.mask, 'float32', ['lanes', 1, 'rows', 'total']);
-  graph.input(decoderInputs.positions, 'int64', [isStep(phase) ? 'sequences' : 'lanes', 'head_rows']);
+  if (phase !== 'ragged') {
+    const pairs = phase === 'pruning' ? [] : ['lanes', 1];
+    graph.input(decoderInputs.mask, 'float32', [...pairs, 'rows', 'total']);
+  }
+  graph.input(decoderInputs.positions, 'int64', [splitsHeads(phase) ? 'sequences' : 'lanes', 'head_rows']);
   graph.input(decoderInputs.ropeCos, 'float32', ['rope_rows', headDim / 2]);
   graph.input(decoderInputs.ropeSin, 'float32', ['rope_rows', headDim / 2]);
   if (phase !== 'pruning') graph.input(decoderInputs.headSplit, 'int64', [3]);
@@ -46,7 +49,7 @@ function declareInputs(graph: GraphBuilder, config: DecoderConfig, phase: Phase)
   graph.input(decoderInputs.logitRows, 'int64', ['logit_rows']);
   graph.constant('shape/grouped', [0, -1, kvHeads, heads / kvHeads + 2, headDim]);
   declareHeadShapes(graph, config, phase);
-  graph.constant('shape/merged', [0, -1, heads * headDim]);
+  graph.constant('shape/merged', [phase === 'pruning' ? 1 : 0, -1, heads * headDim]);
   graph.constant('shape/rows', [-1, hiddenSize]);
   graph.constant('split/gate_up', [intermediateSize, intermediateSize]);
   declareMasks(graph, config, phase);
@@ -59,9 +62,9 @@ function declareHeadShapes(graph: GraphBuilder, config: DecoderConfig, phase: Ph
     graph.input(decoderInputs.queryShape, 'int64', [4]);
     graph.input(decoderInputs.regroupedShape, 'int64', [5]);
   } else {
-    graph.constant('shape/flat', [0, kvHeads, -1, headDim]);
-    graph.constant('shape/regrouped', [0, kvHeads, heads / kvHeads, -1, headDim]);
+    graph.constant('shape/flat', splitsHeads(phase) ? [kvHeads, 1, -1, headDim] : [0, kvHeads, -1, headDim]);
   }
+  if (phase === 'prompt') graph.constant('shape/regrouped', [0, kvHeads, heads / kvHeads, -1, headDim]);
 }
 
 /** The rows of a query head follow those of the one before it, so the mask is repeated for each. */
@@ -92,8 +95,17 @@ function layers(
   };
   names.layers.forEach((layerNames, layer) => {
     const path = `layers.${layer}`;
-    const rows = pruned?.entering(layer) ?? rowsOf(phase, layer);
-    const context: LayerContext = { graph, config, names: layerNames, layer, path, phase, rows };
+    const rows = rowsOf(phase, layer);
+    const context: LayerContext = {
+      graph,
+      config,
+      names: layerNames,
+      layer,
+      path,
+      phase,
+      rows,
+      pruned: pruned?.layer(layer),
+    };
     graph.mark(`residual.${layer}`, residual);
     const attended = block.attention(context, { normed, residual });
     residual = attended.residual;
@@ -103,6 +115,7 @@ function layers(
     if (next === undefined) advance(output, 'final_norm', names.finalNorm);
     else advance(output, `layers.${layer + 1}/input_norm`, next.inputNorm);
   });
+  pruned?.collectLeaving();
   return normed;
 }
 

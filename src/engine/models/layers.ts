@@ -1,7 +1,7 @@
 /**
  * The parts of a decoder layer as graph code, shared by all families. Sizes in the drawings: b lanes, t new
  * tokens per lane, c capacity of the cache, h KV heads, g query heads per KV head, d width of a head; n = b·h in
- * step and ragged graphs, which see every KV head of every lane as a sequence of its own.
+ * graphs that see every KV head of every lane as a sequence of its own, all but those of prompts.
  */
 
 import type { DecoderConfig } from '../checkpoint/decoder-config.js';
@@ -32,23 +32,29 @@ export const allNew = 'new';
 
 /**
  * `step` graphs run one or a few tokens of many lanes against a large cache, `prompt` graphs many tokens of one
- * lane: what is cheap to copy differs. `pruning` graphs are prompt graphs that drop tokens between layers, and
- * `ragged` graphs are step graphs for lanes whose layers therefore hold different tokens.
+ * lane: what is cheap to copy differs. `pruning` graphs run prompts that drop tokens between layers, and `ragged`
+ * graphs are step graphs for lanes whose layers therefore hold different tokens.
  */
 export type Phase = 'step' | 'prompt' | 'pruning' | 'ragged';
 export const phases: readonly Phase[] = ['step', 'prompt', 'pruning', 'ragged'];
 
 /** What a layer reads about the rows that enter it; by default the same for all layers. */
 export interface LayerRows {
-  /** Added to the scores; `[b, 1, g·t, c + t]`, in steps `[n, r, s, c + t]`, while pruning `[1, 1, t, c + t]`. */
+  /** Added to the scores; `[b, 1, g·t, c + t]`, in steps `[n, r, s, c + t]`. */
   readonly mask: string;
   readonly positions: string;
   readonly headSplit: string;
   readonly keySplit: string;
   /** The names of the sizes that may differ from layer to layer. */
   readonly dims: { readonly rows: string; readonly capacity: string };
-  /** Drops rows by the masked scores `[1, H, t, c + t]`. Only while pruning. */
-  readonly select?: (scores: string, rows: MixedRows) => MixedRows;
+}
+
+/** Rows between the projection to heads and attention, and their residual stream. */
+export interface ProjectedRows {
+  /** `[b, t, h·(g+2)·d]` */
+  readonly qkv: string;
+  /** `[b, t, width]` */
+  readonly residual: string;
 }
 
 /** Rows between attention and its output projection. */
@@ -57,6 +63,11 @@ export interface MixedRows {
   readonly mixed: string;
   /** `[b, t, width]` */
   readonly residual: string;
+}
+
+/** Attention that lets rows come and go, in the place of the usual one. */
+export interface PrunedLayer {
+  attend(rows: ProjectedRows, turn: (qkv: string, rows: LayerRows) => HeadRows): MixedRows;
 }
 
 export const commonRows: LayerRows = {
@@ -68,6 +79,8 @@ export const commonRows: LayerRows = {
 };
 
 export const isStep = (phase: Phase): boolean => phase === 'step' || phase === 'ragged';
+/** Whether every KV head of every lane is a sequence of its own. */
+export const splitsHeads = (phase: Phase): boolean => phase !== 'prompt';
 
 /** The input of a layer. */
 export interface Stream {
@@ -90,6 +103,8 @@ export interface LayerContext {
   readonly path: string;
   readonly phase: Phase;
   readonly rows: LayerRows;
+  /** Only while pruning. */
+  readonly pruned: PrunedLayer | undefined;
 }
 
 /** One matrix from several projections of the same input, their rows one after another. */
@@ -135,7 +150,7 @@ export function attentionRows(
  *                                                                              └─ v [b, h, t, d] ── out
  *   q, k, v, past ── attention ── [b, h, g·t, d] ── [b, t, h·g·d] ── output projection
  *
- * In steps `[b, h, …]` is `[n, 1, …]` instead, which is the same memory.
+ * Where heads are sequences, `[b, h, …]` is `[n, 1, …]` instead, which is the same memory.
  *
  * The positions of values select a row of the rotary tables with cos 1 and sin 0, which leaves them as they are.
  */
@@ -144,22 +159,33 @@ export function groupedQueryAttention(
   { normed, residual }: Stream,
   prepareHeads: (context: LayerContext, heads: string) => string = (_, heads) => heads,
 ): Attended {
-  const { graph, config, names, path, rows } = context;
+  const { graph, config, names, path, rows, pruned } = context;
   const qkv = graph.linear(`${path}/qkv`, normed, attentionRows(config, names));
-  const grouped = graph.reshape(`${path}/attention/grouped`, qkv, 'shape/grouped');
-  const byHead = graph.transpose(`${path}/attention/by_head`, grouped, [0, 2, 3, 1, 4]);
-  const flat = graph.reshape(`${path}/attention/flat`, byHead, flatShape(context.phase));
-  const { mixed, scores } = attend(context, rotated(context, prepareHeads(context, flat)));
-  const regrouped = graph.reshape(`${path}/attention/regrouped`, mixed, regroupedShape(context.phase));
-  const byToken = graph.transpose(`${path}/attention/by_token`, regrouped, [0, 3, 1, 2, 4]);
-  const merged = graph.reshape(`${path}/attention/merged`, byToken, 'shape/merged');
-  const all = { mixed: merged, residual };
-  const left = rows.select?.(scores, all) ?? all;
+  const turn = (projected: string, entering: LayerRows): HeadRows => {
+    const turned = { ...context, rows: entering };
+    return rotated(turned, prepareHeads(turned, byHead(turned, projected)));
+  };
+  const left = pruned?.attend({ qkv, residual }, turn) ?? {
+    mixed: byToken(context, attend(context, turn(qkv, rows))),
+    residual,
+  };
   const projection = wholeMatrix(names.o, config.hiddenSize, config.heads * config.headDim);
   return {
     output: graph.linear(`${path}/attention_out`, left.mixed, projection),
     residual: left.residual,
   };
+}
+
+function byHead({ graph, path, phase }: LayerContext, qkv: string): string {
+  const grouped = graph.reshape(`${path}/attention/grouped`, qkv, 'shape/grouped');
+  const transposed = graph.transpose(`${path}/attention/by_head`, grouped, [0, 2, 3, 1, 4]);
+  return graph.reshape(`${path}/attention/flat`, transposed, flatShape(phase));
+}
+
+function byToken({ graph, path, phase }: LayerContext, mixed: string): string {
+  const regrouped = graph.reshape(`${path}/attention/regrouped`, mixed, regroupedShape(phase));
+  const transposed = graph.transpose(`${path}/attention/by_token`, regrouped, [0, 3, 1, 2, 4]);
+  return graph.reshape(`${path}/attention/merged`, transposed, 'shape/merged');
 }
 
 const flatShape = (phase: Phase): string => (isStep(phase) ? decoderInputs.flatShape : 'shape/flat');
@@ -168,18 +194,20 @@ const regroupedShape = (phase: Phase): string =>
 
 /** The first axes of everything that belongs to KV heads. */
 const headDims = ({ phase, config }: LayerContext): readonly Dim[] =>
-  isStep(phase) ? ['sequences', 1] : ['lanes', config.kvHeads];
+  splitsHeads(phase) ? ['sequences', 1] : ['lanes', config.kvHeads];
 
-interface HeadRows {
+export interface HeadRows {
   readonly query: string;
   readonly key: string;
   readonly value: string;
 }
 
-/** Rotates queries and keys; keys and values leave the graph, for the cache, here or all together in the end. */
-function rotated(context: LayerContext, heads: string): HeadRows {
-  const { graph, config, layer, path, rows: entering } = context;
-  const { key, value } = newNames(layer);
+/** Rotates queries and keys; keys and values leave the graph later on, for the cache. */
+function rotated({ graph, layer, path, phase, rows: entering }: LayerContext, heads: string): HeadRows {
+  const { key, value } =
+    phase === 'pruning'
+      ? { key: `${path}/attention/key`, value: `${path}/attention/value` }
+      : newNames(layer);
   const outputs = [`${path}/attention/query`, key, value];
   const { ropeCos, ropeSin } = decoderInputs;
   const turned = graph.rotaryEmbedding(
@@ -190,11 +218,6 @@ function rotated(context: LayerContext, heads: string): HeadRows {
     ropeSin,
   );
   graph.split(outputs, turned, entering.headSplit, 2);
-  if (context.phase === 'pruning') {
-    const shape = [...headDims(context), entering.dims.rows, config.headDim];
-    graph.output(key, 'float32', shape);
-    graph.output(value, 'float32', shape);
-  }
   return { query: outputs[0]!, key, value };
 }
 
@@ -222,22 +245,14 @@ interface CachedRows extends HeadRows {
   readonly pastValue: string;
 }
 
-interface Mixed {
-  /** `[b, h, g·t, d]`, in steps `[n, r, s, d]`. */
-  readonly mixed: string;
-  /** Masked, `[b, h, g·t, c + t]`; in steps `[n, r, s, c + t]`, while pruning `[1, H, t, c + t]`. */
-  readonly scores: string;
-}
-
-/** Attention over the cache and the new rows. */
-function attend(context: LayerContext, rows: HeadRows): Mixed {
+/** Attention over the cache and the new rows: `[b, h, g·t, d]`, in steps `[n, r, s, d]`. */
+function attend(context: LayerContext, rows: HeadRows): string {
   const { graph, config, layer, phase } = context;
   const past = pastNames(layer);
   const shape = [...headDims(context), context.rows.dims.capacity, config.headDim];
   graph.input(past.key, 'float32', shape);
   graph.input(past.value, 'float32', shape);
   const all = { ...rows, pastKey: past.key, pastValue: past.value };
-  if (phase === 'pruning') return attendByHead(context, all);
   return phase === 'prompt' ? attendJoined(context, all) : attendApart(context, all);
 }
 
@@ -252,7 +267,7 @@ function attend(context: LayerContext, rows: HeadRows): Mixed {
  * cache, for which the kernels repack nothing; with r = 1 the rows share what is repacked. Positions choose rows
  * of the rotary tables that scale queries by d^-½, since those kernels want a product without a factor.
  */
-function attendApart({ graph, path, rows: entering }: LayerContext, rows: CachedRows): Mixed {
+function attendApart({ graph, path, rows: entering }: LayerContext, rows: CachedRows): string {
   const query = graph.reshape(`${path}/attention/query_rows`, rows.query, decoderInputs.queryShape);
   const onPast = graph.matmulTransposed(`${path}/attention/past_scores`, query, rows.pastKey);
   const onNew = graph.matmulTransposed(`${path}/attention/new_scores`, query, rows.key);
@@ -263,7 +278,7 @@ function attendApart({ graph, path, rows: entering }: LayerContext, rows: Cached
   const [pastWeights, newWeights] = graph.split(parts, weights, entering.keySplit, -1);
   const fromPast = graph.matmul(`${path}/attention/from_past`, pastWeights!, rows.pastValue);
   const fromNew = graph.matmul(`${path}/attention/from_new`, newWeights!, rows.value);
-  return { mixed: graph.add(`${path}/attention/mixed`, fromPast, fromNew), scores: masked };
+  return graph.add(`${path}/attention/mixed`, fromPast, fromNew);
 }
 
 /**
@@ -272,30 +287,13 @@ function attendApart({ graph, path, rows: entering }: LayerContext, rows: Cached
  *   past keys, k ── concat ┐                              past values, v ── concat ┐
  *   q ─────────────────────┴ q·kᵀ ── + mask ── softmax ────────────────────────────┴ ·v
  */
-function attendJoined({ graph, config, path, rows: entering }: LayerContext, rows: CachedRows): Mixed {
+function attendJoined({ graph, config, path, rows: entering }: LayerContext, rows: CachedRows): string {
   const keys = graph.concat(`${path}/attention/keys`, [rows.pastKey, rows.key], 2);
   const values = graph.concat(`${path}/attention/values`, [rows.pastValue, rows.value], 2);
   const scores = graph.matmulTransposed(`${path}/attention/scores`, rows.query, keys, config.headDim ** -0.5);
   const masked = graph.add(`${path}/attention/masked`, scores, entering.mask);
   const weights = graph.softmax(`${path}/attention/weights`, masked);
-  return { mixed: graph.matmul(`${path}/attention/mixed`, weights, values), scores: masked };
-}
-
-/** As `attendJoined`, with the scores of every query head apart in between, as those who rank tokens want them. */
-function attendByHead({ graph, config, path, rows: entering }: LayerContext, rows: CachedRows): Mixed {
-  const keys = graph.concat(`${path}/attention/keys`, [rows.pastKey, rows.key], 2);
-  const values = graph.concat(`${path}/attention/values`, [rows.pastValue, rows.value], 2);
-  const grouped = graph.matmulTransposed(
-    `${path}/attention/grouped_scores`,
-    rows.query,
-    keys,
-    config.headDim ** -0.5,
-  );
-  const scores = graph.reshape(`${path}/attention/scores`, grouped, 'shape/by_query_head');
-  const masked = graph.add(`${path}/attention/masked`, scores, entering.mask);
-  const weights = graph.softmax(`${path}/attention/weights`, masked);
-  const regrouped = graph.reshape(`${path}/attention/grouped_weights`, weights, 'shape/by_kv_head');
-  return { mixed: graph.matmul(`${path}/attention/mixed`, regrouped, values), scores: masked };
+  return graph.matmul(`${path}/attention/mixed`, weights, values);
 }
 
 /**

@@ -1,31 +1,47 @@
 /**
- * Prompt graphs that drop visual tokens between attention and MLP of some layers (AIM, arXiv 2412.03248, section
- * 3.2). Which layers, and how many tokens stay, are inputs, so one graph serves every schedule. Rows that are
- * dropped after a layer need neither its output projection nor its MLP, hence the place.
+ * Prompts that drop visual tokens between attention and output projection of some layers (AIM, arXiv 2412.03248,
+ * section 3.2): rows that are dropped there need neither that projection nor the MLP. Which layers, and how many
+ * tokens stay, are inputs, so one graph serves every schedule.
+ *
+ * Only layers that rank need all rows at once. A run therefore takes rows through some of the layers: rows leave at
+ * the first layer that does not attend, between its projection to heads and its attention, and later join there
+ * again, together with those of other runs. Layers that do not attend see no rows.
  */
 
 import type { DecoderConfig } from '../checkpoint/decoder-config.js';
 import type { GraphBuilder } from '../graph/builder.js';
 import type { Port } from '../graph/ir.js';
-import type { LayerRows, MixedRows } from './layers.js';
-import { decoderInputs, pastNames } from './layers.js';
-import { declarePageRank, pageRank } from './page-rank.js';
+import type { HeadRows, LayerRows, MixedRows, PrunedLayer, ProjectedRows } from './layers.js';
+import { commonRows, decoderInputs, newNames, pastNames } from './layers.js';
+import { declarePageRank, importance, pageRank } from './page-rank.js';
 
 export const pruningInputs = {
-  /** `[t]`: 0 to t − 1. */
+  /** `[t]`: 0 to t − 1, for the rows that begin or join. */
   rows: 'chunk_rows',
   /** `[t]`: above 1 for rows that always stay, 0 for the others. */
   protection: 'protection',
-  /** `[1]` bool: some rows are dropped in this layer. */
-  drops: (layer: number) => `drops.${layer}`,
-  /** `[1]` bool: they are chosen by importance; otherwise just the protected ones stay. */
-  ranks: (layer: number) => `ranks.${layer}`,
-  /** `[1]`: rows that stay. */
-  stay: (layer: number) => `stay.${layer}`,
+  /** Bool `[3 · layers]`, see `layerFlags`. */
+  flags: 'layer_flags',
+  /** `[layers]`: rows that stay behind the attention of each. */
+  staying: 'staying',
+  /** Rows that join: `[1, t, h·(g+2)·d]` and `[1, t, width]`. */
+  joiningHeads: 'joining.qkv',
+  joiningResidual: 'joining.residual',
 } as const;
 
-/** Output: the rows of the chunk, in order, that enter a layer; layer 0 takes all. */
-export const enteringName = (layer: number): string => `entering.${layer}`;
+export const pruningOutputs = {
+  /** The rows of the run, in order, that enter a layer; all enter the first one that attends. */
+  entering: (layer: number): string => `entering.${layer}`,
+  /** As the rows that join. */
+  leavingHeads: 'leaving.qkv',
+  leavingResidual: 'leaving.residual',
+} as const;
+
+/** What a layer does: whether it attends, whether rows join it before, whether it ranks them. */
+export const layerFlags = ['attends', 'joins', 'ranks'] as const;
+type LayerFlag = (typeof layerFlags)[number];
+
+type Turn = (qkv: string, rows: LayerRows) => HeadRows;
 
 export class PrunedRows {
   readonly #graph: GraphBuilder;
@@ -34,94 +50,281 @@ export class PrunedRows {
   constructor(graph: GraphBuilder, config: DecoderConfig) {
     this.#graph = graph;
     this.#config = config;
-    const { layers, heads, kvHeads } = config;
+    const { layers, heads, kvHeads, headDim, hiddenSize } = config;
     const group = heads / kvHeads;
     graph.input(pruningInputs.rows, 'int64', ['rows']);
     graph.input(pruningInputs.protection, 'float32', ['rows']);
-    for (let layer = 0; layer < layers - 1; layer++) {
-      graph.input(pruningInputs.drops(layer), 'bool', [1]);
-      graph.input(pruningInputs.ranks(layer), 'bool', [1]);
-      graph.input(pruningInputs.stay(layer), 'int64', [1]);
-    }
+    graph.input(pruningInputs.flags, 'bool', [layerFlags.length * layers]);
+    graph.input(pruningInputs.staying, 'int64', [layers]);
+    graph.input(pruningInputs.joiningHeads, 'float32', [1, 'joining', this.#projected]);
+    graph.input(pruningInputs.joiningResidual, 'float32', [1, 'joining', hiddenSize]);
     declarePageRank(graph);
-    graph.constant('shape/by_query_head', [0, heads, -1, 0]);
-    graph.constant('shape/by_kv_head', [0, kvHeads, -1, 0]);
+    for (let index = 0; index < layerFlags.length * layers; index++) graph.constant(`index/${index}`, [index]);
+    graph.constant('head/of_query', Array.from({ length: heads }, (_, head) => Math.floor(head / group)));
+    graph.constant('shape/by_query_head', [heads, -1, headDim]);
+    graph.constant('shape/by_kv_head', [kvHeads, -1, headDim]);
     graph.constant('shape/by_row', [0, group + 2, -1]);
     graph.constant('shape/flat_positions', [0, -1]);
     graph.constant('head_rows', [group, 1, 1]);
-    graph.constant('origin', [0, 0]);
-    graph.constant('axis/queries_keys', [2, 3]);
-    graph.shape('past_length', pastNames(0).key, 2, 3);
+    graph.constant('none', [0]);
+    graph.constant('none/from', [0, 0]);
+    graph.constant('none/to', [0, heads * headDim]);
+    graph.constant('axis/third', [2]);
+    graph.constant('axis/second_third', [1, 2]);
+    graph.constant('axis/first_second', [0, 1]);
     graph.reshape('positions/by_row', decoderInputs.positions, 'shape/by_row');
+    const columns = graph.shape('mask/columns', decoderInputs.mask, 1, 2);
+    graph.subtract('mask/past', columns, graph.shape('mask/rows', decoderInputs.mask, 0, 1));
+  }
+
+  layer(layer: number): PrunedLayer {
+    return { attend: (own, turn) => this.#layer(layer, own, turn) };
+  }
+
+  /** The rows that left, whichever layer they left at. */
+  collectLeaving(): void {
+    const graph = this.#graph;
+    const { layers, hiddenSize } = this.#config;
+    const all = (name: string): string[] => Array.from({ length: layers }, (_, layer) => leftName(name, layer));
+    for (const [name, width] of [
+      [pruningOutputs.leavingHeads, this.#projected],
+      [pruningOutputs.leavingResidual, hiddenSize],
+    ] as const) {
+      graph.concat(name, all(name), 1);
+      graph.output(name, 'float32', [1, 'leaving', width]);
+    }
+  }
+
+  /** Width of the projection to heads. */
+  get #projected(): number {
+    const { heads, kvHeads, headDim } = this.#config;
+    return (heads + 2 * kvHeads) * headDim;
   }
 
   /**
-   * Rows stay in order, so their mask is the upper left corner of the one of all rows.
-   *
-   *   entering [n] ─┬─ positions/by_row[:, :, entering] ── positions [1, (g+2)·n]
-   *                 ├─ n · (g, 1, 1) ── sizes of queries, keys and values
-   *                 └─ mask[:n, :c+n]
+   *   attends? ┬ yes: attention, then the rows that stay
+   *            └ no:  all rows leave
    */
-  entering(layer: number): LayerRows {
+  #layer(layer: number, own: ProjectedRows, turn: Turn): MixedRows {
     const graph = this.#graph;
-    const path = `layers.${layer}/rows`;
-    const entering = layer === 0 ? pruningInputs.rows : enteringName(layer);
-    const count = graph.shape(`${path}/count`, entering, 0, 1);
-    const total = graph.add(`${path}/total`, count, 'past_length');
-    const corner = graph.concat(`${path}/corner`, [count, total], 0);
-    const positions = graph.gather(`${path}/positions_by_row`, 'positions/by_row', entering, 2);
+    const { layers, heads, headDim, hiddenSize } = this.#config;
+    const { key, value } = newNames(layer);
+    const past = this.#past(layer);
+    const staying = `rows_${layer + 1}`;
+    const cached = ['sequences', 1, `rows_${layer}`, headDim];
+    const ports: Port[] = [
+      { name: `layers.${layer}/mixed`, dtype: 'float32', shape: [1, staying, heads * headDim] },
+      { name: `layers.${layer}/residual`, dtype: 'float32', shape: [1, staying, hiddenSize] },
+      { name: pruningOutputs.entering(layer + 1), dtype: 'int64', shape: [staying] },
+      { name: key, dtype: 'float32', shape: cached },
+      { name: value, dtype: 'float32', shape: cached },
+      ...[pruningOutputs.leavingHeads, pruningOutputs.leavingResidual].map(
+        (name, i): Port => ({
+          name: leftName(name, layer),
+          dtype: 'float32',
+          shape: [1, `left_${layer}`, i === 0 ? this.#projected : hiddenSize],
+        }),
+      ),
+    ];
+    graph.choose(
+      this.#flag('attends', layer),
+      ports,
+      () => this.#attend(layer, own, past, turn),
+      () => this.#leave(layer, own, past),
+    );
+    graph.output(key, 'float32', cached);
+    graph.output(value, 'float32', cached);
+    if (layer + 1 < layers) graph.output(ports[2]!.name, 'int64', [staying]);
+    return { mixed: ports[0]!.name, residual: ports[1]!.name };
+  }
+
+  #past(layer: number): { readonly key: string; readonly value: string } {
+    const past = pastNames(layer);
+    const shape = ['sequences', 1, `capacity_${layer}`, this.#config.headDim];
+    for (const name of [past.key, past.value]) this.#graph.input(name, 'float32', shape);
+    return past;
+  }
+
+  #leave(layer: number, { qkv, residual }: ProjectedRows, past: { key: string; value: string }): string[] {
+    const graph = this.#graph;
+    const path = `layers.${layer}/leave`;
+    return [
+      graph.slice(`${path}/mixed`, qkv, 'none/from', 'none/to', 'axis/second_third'),
+      this.#none(`${path}/residual`, residual, 'second'),
+      this.#none(`${path}/entering`, this.#entering(layer), 'first'),
+      this.#none(`${path}/key`, past.key, 'third'),
+      this.#none(`${path}/value`, past.value, 'third'),
+      graph.identity(`${path}/left_heads`, qkv),
+      graph.identity(`${path}/left_residual`, residual),
+    ];
+  }
+
+  #attend(
+    layer: number,
+    own: ProjectedRows,
+    past: { key: string; value: string },
+    turn: Turn,
+  ): string[] {
+    const graph = this.#graph;
+    const path = `layers.${layer}/attend`;
+    const { qkv, residual, rows } = this.#joined(layer, own);
+    const count = graph.shape(`${path}/count`, rows, 0, 1);
+    const protection = graph.gather(`${path}/protection`, pruningInputs.protection, rows, 0);
+    const heads = turn(qkv, this.#turning(layer, rows, count));
+    const { mixed, squares } = this.#attention(layer, heads, past, { count, protection });
+    const worth = graph.add(`${path}/worth`, importance(graph, path, squares), protection);
+    const stay = graph.gather(`${path}/stay`, pruningInputs.staying, `index/${layer}`, 0);
+    const { places } = graph.topK(`${path}/best`, worth, stay, 'largest');
+    const sorted = graph.topK(`${path}/sorted`, places, stay, 'ascending').values;
+    return [
+      graph.gather(`${path}/kept_mixed`, mixed, sorted, 1),
+      graph.gather(`${path}/kept_residual`, residual, sorted, 1),
+      graph.gather(`${path}/kept_rows`, rows, sorted, 0),
+      heads.key,
+      heads.value,
+      this.#none(`${path}/left_heads`, qkv, 'second'),
+      this.#none(`${path}/left_residual`, residual, 'second'),
+    ];
+  }
+
+  /**
+   *   joins? ┬ yes: the rows that join
+   *          └ no:  those of the layer before
+   */
+  #joined(layer: number, own: ProjectedRows): ProjectedRows & { readonly rows: string } {
+    const graph = this.#graph;
+    const path = `layers.${layer}/joined`;
+    const dim = `rows_${layer}`;
+    const ports: Port[] = [
+      { name: `${path}/qkv`, dtype: 'float32', shape: [1, dim, this.#projected] },
+      { name: `${path}/residual`, dtype: 'float32', shape: [1, dim, this.#config.hiddenSize] },
+      { name: `${path}/rows`, dtype: 'int64', shape: [dim] },
+    ];
+    const { joiningHeads, joiningResidual, rows } = pruningInputs;
+    const copies = (values: readonly string[], which: string): string[] =>
+      values.map((value, i) => graph.identity(`${ports[i]!.name}/${which}`, value));
+    graph.choose(
+      this.#flag('joins', layer),
+      ports,
+      () => copies([joiningHeads, joiningResidual, rows], 'new'),
+      () => copies([own.qkv, own.residual, this.#entering(layer)], 'own'),
+    );
+    return { qkv: ports[0]!.name, residual: ports[1]!.name, rows: ports[2]!.name };
+  }
+
+  /** `positions/by_row[:, :, rows]`, and the sizes of queries, keys and values: their number · (g, 1, 1). */
+  #turning(layer: number, rows: string, count: string): LayerRows {
+    const graph = this.#graph;
+    const path = `layers.${layer}/turning`;
+    const byRow = graph.gather(`${path}/positions_by_row`, 'positions/by_row', rows, 2);
     return {
-      mask: graph.slice(`${path}/mask`, decoderInputs.mask, 'origin', corner, 'axis/queries_keys'),
-      positions: graph.reshape(`${path}/positions`, positions, 'shape/flat_positions'),
+      ...commonRows,
+      positions: graph.reshape(`${path}/positions`, byRow, 'shape/flat_positions'),
       headSplit: graph.multiply(`${path}/head_split`, count, 'head_rows'),
-      keySplit: decoderInputs.keySplit,
-      dims: { rows: `rows_${layer}`, capacity: 'capacity' },
-      select: (scores, rows) => this.#select(layer, entering, scores, rows),
     };
   }
 
   /**
-   *   drops? ┬ yes: importance ── top `stay` ── sorted ── mixed, residual and entering at those rows
-   *          └ no:  all of them
+   * Head by head, so that the scores of one of them are all that is ever in memory:
+   *
+   *   q [t, d], past keys and k of its KV head ── q·kᵀ ── + mask ─┬─ softmax ── ·v ── [t, d]
+   *                                                               └─ page rank ── [t]
+   *
+   * Without ranks, what is protected is all that counts.
    */
-  #select(layer: number, entering: string, scores: string, { mixed, residual }: MixedRows): MixedRows {
+  #attention(
+    layer: number,
+    heads: HeadRows,
+    past: { key: string; value: string },
+    { count, protection }: { count: string; protection: string },
+  ): { mixed: string; squares: string } {
     const graph = this.#graph;
-    const { layers, heads, headDim, hiddenSize } = this.#config;
-    if (layer === layers - 1) return { mixed, residual };
-    const path = `layers.${layer}/pruned`;
-    const dim = `rows_${layer + 1}`;
+    const path = `layers.${layer}/attend`;
+    const together = (name: string, cached: string, fresh: string): string => {
+      const joined = graph.concat(`${path}/${name}_joined`, [cached, fresh], 2);
+      return graph.reshape(`${path}/${name}`, joined, 'shape/by_kv_head');
+    };
+    const keys = together('keys', past.key, heads.key);
+    const values = together('values', past.value, heads.value);
+    const cached = graph.shape(`${path}/cached`, past.key, 2, 3);
+    const mask = this.#mask(path, cached, count);
+    const ranks = this.#flag('ranks', layer);
+    const query = graph.reshape(`${path}/queries`, heads.query, 'shape/by_query_head');
     const ports: Port[] = [
-      { name: `${path}/mixed`, dtype: 'float32', shape: [1, dim, heads * headDim] },
-      { name: `${path}/residual`, dtype: 'float32', shape: [1, dim, hiddenSize] },
-      { name: enteringName(layer + 1), dtype: 'int64', shape: [dim] },
+      { name: `${path}/by_head`, dtype: 'float32', shape: [`rows_${layer}`, this.#config.headDim] },
+      { name: `${path}/squares`, dtype: 'float32', shape: [`rows_${layer}`] },
     ];
-    const values = [mixed, residual, entering];
-    graph.choose(
-      pruningInputs.drops(layer),
-      ports,
-      () => {
-        const stay = this.#staying(layer, path, entering, scores);
-        return values.map((value, i) => graph.gather(`${ports[i]!.name}/kept`, value, stay, i === 2 ? 0 : 1));
-      },
-      () => values.map((value, i) => graph.identity(`${ports[i]!.name}/all`, value)),
+    const slices: Port[] = [
+      { name: `${path}/one_query`, dtype: 'float32', shape: [`rows_${layer}`, this.#config.headDim] },
+      { name: `${path}/kv_head`, dtype: 'int64', shape: [] },
+    ];
+    graph.scan([query, 'head/of_query'], slices, ports, () =>
+      this.#head(layer, slices, { keys, values, mask, cached, ranks, protection }),
     );
-    graph.output(ports[2]!.name, 'int64', [dim]);
-    return { mixed: ports[0]!.name, residual: ports[1]!.name };
+    const byToken = graph.transpose(`${path}/by_token`, ports[0]!.name, [1, 0, 2]);
+    return { mixed: graph.reshape(`${path}/merged`, byToken, 'shape/merged'), squares: ports[1]!.name };
   }
 
-  /** Places, among the rows that entered, of those that stay, in order. */
-  #staying(layer: number, path: string, entering: string, scores: string): string {
+  #head(
+    layer: number,
+    [query, kvHead]: readonly Port[],
+    { keys, values, mask, cached, ranks, protection }: HeadInputs,
+  ): string[] {
     const graph = this.#graph;
-    const protection = graph.gather(`${path}/protection`, pruningInputs.protection, entering, 0);
-    const worth: Port = { name: `${path}/worth`, dtype: 'float32', shape: [`rows_${layer}`] };
+    const path = `layers.${layer}/head`;
+    const key = graph.gather(`${path}/keys`, keys, kvHead!.name, 0);
+    const value = graph.gather(`${path}/values`, values, kvHead!.name, 0);
+    const scores = graph.matmulTransposed(`${path}/scores`, query!.name, key);
+    const masked = graph.add(`${path}/masked`, scores, mask);
+    const weights = graph.softmax(`${path}/weights`, masked);
+    const squares: Port = { name: `${path}/squares`, dtype: 'float32', shape: [`rows_${layer}`] };
     graph.choose(
-      pruningInputs.ranks(layer),
-      [worth],
-      () => [graph.add(`${worth.name}/ranked`, pageRank(graph, path, scores, 'past_length'), protection)],
-      () => [graph.identity(`${worth.name}/given`, protection)],
+      ranks,
+      [squares],
+      () => [pageRank(graph, `${path}/rank`, masked, cached)],
+      () => [graph.identity(`${path}/unranked`, protection)],
     );
-    const stay = pruningInputs.stay(layer);
-    const { places } = graph.topK(`${path}/best`, worth.name, stay, 'largest');
-    return graph.topK(`${path}/sorted`, places, stay, 'ascending').values;
+    return [graph.matmul(`${path}/mixed`, weights, value), squares.name];
+  }
+
+  /**
+   * Rows stay in order, so their mask is part of the one of all rows: its upper left corner, without columns of more
+   * cached tokens than the layer has.
+   */
+  #mask(path: string, cached: string, count: string): string {
+    const graph = this.#graph;
+    const unused = graph.subtract(`${path}/mask_unused`, 'mask/past', cached);
+    const total = graph.add(`${path}/mask_total`, 'mask/past', count);
+    const from = graph.concat(`${path}/mask_from`, ['none', unused], 0);
+    const to = graph.concat(`${path}/mask_to`, [count, total], 0);
+    return graph.slice(`${path}/mask`, decoderInputs.mask, from, to, 'axis/first_second');
+  }
+
+  /** The rows that come from the layer before. */
+  #entering(layer: number): string {
+    return layer === 0 ? pruningInputs.rows : pruningOutputs.entering(layer);
+  }
+
+  /** `x` without any rows. */
+  #none(name: string, x: string, axis: 'first' | 'second' | 'third'): string {
+    return this.#graph.slice(name, x, 'none', 'none', `axis/${axis}`);
+  }
+
+  #flag(flag: LayerFlag, layer: number): string {
+    const index = layerFlags.indexOf(flag) * this.#config.layers + layer;
+    return this.#graph.gather(`layers.${layer}/${flag}`, pruningInputs.flags, `index/${index}`, 0);
   }
 }
+
+interface HeadInputs {
+  /** `[h, c + t, d]` */
+  readonly keys: string;
+  readonly values: string;
+  /** `[t, c + t]` */
+  readonly mask: string;
+  readonly cached: string;
+  readonly ranks: string;
+  readonly protection: string;
+}
+
+const leftName = (name: string, layer: number): string => `layers.${layer}/${name}`;

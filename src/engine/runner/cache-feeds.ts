@@ -33,6 +33,17 @@ export class CacheFeeds {
     return this.#perLayer((layer) => ({ key: part(2 * layer), value: part(2 * layer + 1) }));
   }
 
+  /** The rows of one lane, packed, in the layers `[from, to)`; the others get none. */
+  layers(lane: number, { from, to }: { readonly from: number; readonly to: number }): Feeds {
+    const { kvHeads, headDim } = this.#config;
+    return this.#perLayer((layer) => {
+      const rows = layer >= from && layer < to ? this.#cache.rows(lane, layer) : 0;
+      const { keys, values } = this.#cache.readLayer(lane, layer, rows);
+      const shape = [...headSizes('pruning', 1, kvHeads), rows, headDim];
+      return { key: floats(keys, shape), value: floats(values, shape) };
+    });
+  }
+
   /** Tensors of steps over the memory of the slab, kept for as long as it stays where it is. */
   block(firstLane: number, lanes: number): Feeds {
     this.#forgetMovedSlab();

@@ -6,6 +6,8 @@ import { decoderTensorNames } from '../checkpoint/decoder-tensors.js';
 import type { CompiledModel } from '../compiler/compiled-model.js';
 import type { Variant } from '../graph/pipeline.js';
 import { plainVariant } from '../graph/pipeline.js';
+import type { WaitingRows } from '../kv-cache/pruned-prompt.js';
+import { PrunedPrompt } from '../kv-cache/pruned-prompt.js';
 import { SlabLaneCache } from '../kv-cache/slab-lane-cache.js';
 import { decoderInputs } from '../models/layers.js';
 import type { RotaryTables } from '../models/rotary.js';
@@ -13,10 +15,10 @@ import { rotaryTables } from '../models/rotary.js';
 import type { DecoderShape } from '../visual-tokens/flops.js';
 import { CacheFeeds } from './cache-feeds.js';
 import { EmbeddingTable } from './embedding-table.js';
-import type { Feeds, Tensor } from './ort-session.js';
+import type { Feeds, Fetches, Tensor } from './ort-session.js';
 import { floats } from './ort-session.js';
 import { promptKernelsPay } from './prompt-kernels.js';
-import { PruningStep } from './pruning-step.js';
+import { lowerPass, type PassingRows, PruningRun, projectedWidth, upperPass } from './pruning-run.js';
 import { raggedFeeds } from './ragged-inputs.js';
 import type { EmbeddedRows, ForwardRequest, PromptPruning, Runner } from './runner.js';
 import type { StepBuffers, StepShape } from './step-buffers.js';
@@ -58,6 +60,7 @@ export class ModelRunner implements Runner {
   readonly #sessions: VariantSessions;
   readonly #buffers: StepBufferPool;
   readonly #cacheFeeds: CacheFeeds;
+  readonly #noLogits = new Float32Array(0);
   #rotary: { readonly tables: RotaryTables; readonly feeds: Feeds };
 
   private constructor(
@@ -159,27 +162,57 @@ export class ModelRunner implements Runner {
     return { logits: buffers.logits, opened: {} };
   }
 
-  /** The rest of a prompt of which layers drop tokens; `cache.pruned` then says which. */
-  async #prune(
-    { firstLane, tokenIds, embedded }: ForwardRequest,
-    pruning: PromptPruning,
-    { variant, feeds: extra }: StepExtras,
-  ): Promise<StepResult> {
-    const cached = this.cache.length(firstLane);
-    const step = new PruningStep(this.#config, cached, pruning);
-    this.#growRotary(cached, tokenIds.length);
-    this.#embed(tokenIds, embedded, step.embeddings);
-    const session = await this.#sessions.get(variant, 'pruning', this.#hasPromptGraph);
-    const past = this.#cacheFeeds.packed(firstLane, 'pruning');
-    const feeds = {
-      ...step.feeds(this.#rotary.tables.identity),
-      ...this.#rotary.feeds,
-      ...past,
-      ...extra,
-    };
-    const results = await session.run(feeds, step.fetches());
-    this.cache.appendPruned(firstLane, step.prunedPrompt(results), step.newKeys, step.newValues);
+  /** Rows of a prompt of which layers drop tokens; with the logits of its last one the prompt is complete. */
+  async #prune(request: ForwardRequest, pruning: PromptPruning, extras: StepExtras): Promise<StepResult> {
+    const { firstLane, rows, logitRows } = request;
+    if (rows > 0) await this.#passLower(request, pruning, extras);
+    if (logitRows.length === 0) return { logits: this.#noLogits, opened: {} };
+    const { first, waiting } = this.cache.pruned(firstLane)!;
+    const passing = upperPass(this.#config, first, pruning, waiting!);
+    const run = new PruningRun(this.#config, passing);
+    const results = await this.#pass(firstLane, passing, run, run.fetches(), extras);
+    this.cache.appendPruned(firstLane, run.prunedPrompt(results), run.newKeys, run.newValues);
     return { logits: results.logits!.data as Float32Array, opened: {} };
+  }
+
+  async #passLower(
+    { firstLane, rows, tokenIds, embedded }: ForwardRequest,
+    pruning: PromptPruning,
+    extras: StepExtras,
+  ): Promise<void> {
+    const before = this.cache.length(firstLane);
+    const { first = before, waiting = this.#roomFor(pruning.droppable.length) } =
+      this.cache.pruned(firstLane) ?? {};
+    const passing = lowerPass(this.#config, before, rows, pruning.layers);
+    const run = new PruningRun(this.#config, passing);
+    this.#growRotary(before, rows);
+    this.#embed(tokenIds, embedded, run.embeddings);
+    await this.#pass(firstLane, passing, run, run.fetches(waiting, before - first), extras);
+    const { layers } = this.#config;
+    const span = { first, length: before + rows };
+    const begun = PrunedPrompt.begun(span, { layers, layer: passing.to }, waiting);
+    this.cache.appendPruned(firstLane, begun, run.newKeys, run.newValues);
+  }
+
+  async #pass(
+    lane: number,
+    passing: PassingRows,
+    run: PruningRun,
+    fetches: Fetches,
+    { variant, feeds }: StepExtras,
+  ): Promise<Readonly<Record<string, Tensor>>> {
+    const session = await this.#sessions.get(variant, 'pruning', this.#hasPromptGraph);
+    this.#growRotary(passing.before, passing.count);
+    const past = this.#cacheFeeds.layers(lane, passing);
+    const { identity } = this.#rotary.tables;
+    return session.run({ ...run.feeds(identity), ...this.#rotary.feeds, ...past, ...feeds }, fetches);
+  }
+
+  #roomFor(tokens: number): WaitingRows {
+    return {
+      heads: new Float32Array(tokens * projectedWidth(this.#config)),
+      residual: new Float32Array(tokens * this.#config.hiddenSize),
+    };
   }
 
   async close(): Promise<void> {

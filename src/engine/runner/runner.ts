@@ -15,10 +15,14 @@ export interface RowTrees {
   readonly parents: Int32Array;
 }
 
-/** For the rest of a prompt, whole and in one lane: some of its tokens are dropped between layers. */
+/**
+ * For rows of a prompt, in one lane, of which some are dropped between layers. They come in chunks, all with the same
+ * settings; `cache.pruned` says how far they are. Asking for the logits of the last row (with the last chunk, or
+ * behind it without any rows) takes all of them through the layers that need the whole prompt.
+ */
 export interface PromptPruning {
   readonly layers: PruningLayers;
-  /** `[rows]`: 1 for tokens that may be dropped. The last one never is. */
+  /** `[tokens]`, for all chunks together: 1 for tokens that may be dropped. The last one never is. */
   readonly droppable: Uint8Array;
 }
 
@@ -34,7 +38,7 @@ export interface ForwardRequest {
   readonly logitRows: Int32Array;
   /** Absent: every lane has `rows` tokens that follow one another. */
   readonly trees?: RowTrees;
-  /** Absent: every layer computes all tokens. Otherwise only the last row may be asked for logits. */
+  /** Absent: every layer computes all tokens. */
   readonly pruning?: PromptPruning;
   /** Rows that take the place of what the embedding table says about their tokens, images for example. */
   readonly embedded?: readonly EmbeddedRows[];

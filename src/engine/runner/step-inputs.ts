@@ -4,7 +4,7 @@
  */
 
 import type { Phase } from '../models/layers.js';
-import { isStep } from '../models/layers.js';
+import { splitsHeads } from '../models/layers.js';
 import type { RowTrees } from './runner.js';
 
 /** Added to the score of a hidden key; its weight is exactly 0 after the softmax. */
@@ -56,9 +56,9 @@ export function visibilityMask(
   });
 }
 
-/** The first sizes of everything that belongs to KV heads: steps see each of them as a sequence. */
+/** The first sizes of everything that belongs to KV heads, which all graphs but those of prompts see as sequences. */
 export function headSizes(phase: Phase, lanes: number, kvHeads: number): readonly [number, number] {
-  return isStep(phase) ? [lanes * kvHeads, 1] : [lanes, kvHeads];
+  return splitsHeads(phase) ? [lanes * kvHeads, 1] : [lanes, kvHeads];
 }
 
 /** Which rows of the rotary tables a graph uses. */

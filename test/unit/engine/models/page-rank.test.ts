@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { GraphBuilder } from '../../../../src/engine/graph/builder.js';
 import { encodeOnnx } from '../../../../src/engine/graph/onnx-writer.js';
 import { verify } from '../../../../src/engine/graph/verify.js';
-import { declarePageRank, pageRank } from '../../../../src/engine/models/page-rank.js';
+import { declarePageRank, importance, pageRank } from '../../../../src/engine/models/page-rank.js';
 import { floats, integers, OrtSession } from '../../../../src/engine/runner/ort-session.js';
 import { mostImportant, plainPageRank } from '../../../helpers/plain-page-rank.js';
 import { seededFloats } from '../../../helpers/seeded.js';
@@ -17,10 +17,16 @@ const folder = suiteFolder();
 
 beforeAll(async () => {
   const graph = new GraphBuilder();
-  graph.input('scores', 'float32', [1, 'heads', 'rows', 'keys']);
+  graph.input('scores', 'float32', ['heads', 'rows', 'keys']);
   graph.input('past', 'int64', [1]);
   declarePageRank(graph);
-  graph.output(pageRank(graph, 'rank', 'scores', 'past'), 'float32', ['rows']);
+  graph.scan(
+    ['scores'],
+    [{ name: 'head', dtype: 'float32', shape: ['rows', 'keys'] }],
+    [{ name: 'squares', dtype: 'float32', shape: ['rows'] }],
+    () => [pageRank(graph, 'rank', 'head', 'past')],
+  );
+  graph.output(importance(graph, 'rank', 'squares'), 'float32', ['rows']);
   const built = graph.build();
   verify(built, 'building');
   const file = join(mkdtempSync(join(folder, 'page-rank-')), 'graph.onnx');
@@ -35,7 +41,7 @@ async function ranked(logits: Logits, past = 0): Promise<number[]> {
   const rows = logits.flatMap((head) =>
     head.slice(past).map((row) => [...row, ...Array<number>(keys - row.length).fill(-1e30)]),
   );
-  const shape = [1, logits.length, keys - past, keys];
+  const shape = [logits.length, keys - past, keys];
   const feeds = {
     scores: floats(Float32Array.from(rows.flat()), shape),
     past: integers(BigInt64Array.of(BigInt(past))),
