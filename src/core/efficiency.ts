@@ -49,6 +49,8 @@ export interface VisualTokenReceipt {
   readonly images: number;
   /** Images that were not encoded again. */
   readonly cachedImages: number;
+  /** Tokens, from the first image on, that were cached up to the layer where pruning begins. */
+  readonly lowerCached: number;
   /** As the encoder gave them. */
   readonly encoded: number;
   /** After merging; so many enter the decoder. */

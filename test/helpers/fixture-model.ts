@@ -50,17 +50,17 @@ export function loadFixture(name: string, precision: Precision): Promise<LoadedF
 
 /**
  * Like `loadFixture`, for a checkpoint that a test wrote. Long prompts of quantised models have their own graph
- * here, whatever this machine prefers.
+ * here, whatever this machine prefers, unless the test says otherwise.
  */
 export async function loadFolder(
   folder: string,
   precision: Precision,
   cacheFolder = compiledFolder,
+  promptGraph = precision.weights !== 'fp32',
 ): Promise<LoadedFixture> {
   const checkpoint = openCheckpoint(folder);
   const config = readDecoderConfig(checkpoint);
   const model = compileModel(checkpoint, config, { ...precision, cacheFolder });
-  const promptGraph = precision.weights !== 'fp32';
   return { model, runner: await ModelRunner.load(model, checkpoint, 1, { promptGraph }) };
 }
 

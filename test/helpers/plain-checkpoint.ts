@@ -3,6 +3,12 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { openCheckpoint } from '../../src/engine/checkpoint/checkpoint.js';
+import {
+  blocksPerRow,
+  bytesPerBlock,
+  dequantizeRows,
+  quantizeRows,
+} from '../../src/engine/quantization/block-quantizer.js';
 import { fixtureFolder } from './fixture-model.js';
 import { safetensorsBytes } from './safetensors-bytes.js';
 
@@ -56,6 +62,17 @@ export function withMatrices(
     isProjection(name) ? [name, { ...tensor, data: change(name, tensor) }] : [name, tensor],
   );
   return { ...untied, tensors: new Map(tensors) };
+}
+
+/** The same checkpoint with what the kernels of quantised models multiply with, as ordinary float32 weights. */
+export function dequantized(plain: PlainCheckpoint, bits: 4 | 8): PlainCheckpoint {
+  return withMatrices(plain, (_, { shape, data }) => {
+    const [rows, columns] = shape as [number, number];
+    const blocks = rows * blocksPerRow(columns);
+    const codes = { packed: new Uint8Array(blocks * bytesPerBlock(bits)), scales: new Float32Array(blocks) };
+    quantizeRows(data, rows, columns, bits, codes);
+    return dequantizeRows(codes, rows, columns, bits);
+  });
 }
 
 /** Weights that the graph multiplies with: projections and the head, not the embedding, norms or biases. */

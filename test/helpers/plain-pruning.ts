@@ -26,10 +26,11 @@ export function plainPrunedForward(
   promptLength: number,
   droppable: ReadonlySet<number>,
   pruning: PruningLayers,
+  round?: Parameters<typeof plainForward>[3],
 ): PlainPruned {
   let alive = [...Array(promptLength).keys()];
   const entering: number[][] = [];
-  const result = plainForward(config, checkpoint, tokens, undefined, {
+  const result = plainForward(config, checkpoint, tokens, round, {
     hidden: (layer) => {
       entering[layer] = alive;
       const left = new Set(alive);

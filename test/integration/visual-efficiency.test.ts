@@ -138,7 +138,8 @@ describe('pruning', () => {
     });
     const entering = perLayer.map((rows) => rows - first);
     const fixed = length - first - 16;
-    const rest = prunedFlops(shape, first, entering, fixed);
+    const layers = { first: 0, end: 2 };
+    const rest = prunedFlops(shape, { layers, first, entering, fixed });
     const expected =
       chunkFlops(shape, first, 0) + rest.flops + headFlops(shape) + decodeFlops(shape, perLayer, 11);
     expect(flops?.executed).toBeCloseTo(expected, 3);

@@ -7,7 +7,7 @@
  */
 
 import type { Depth } from './depth.js';
-import type { PrunedPrompt } from './pruned-prompt.js';
+import type { PrunedPrompt, Waiting } from './pruned-prompt.js';
 
 /** Keys and values of some consecutive tokens of one lane, all layers, detached from the slab. */
 export interface KvRows {
@@ -15,6 +15,8 @@ export interface KvRows {
   readonly data: Float32Array;
   /** If the tokens begin with a pruned prompt. */
   readonly pruned?: PrunedPrompt;
+  /** If only the layers before the one where the tokens wait have them. */
+  readonly waiting?: Waiting;
 }
 
 export interface LaneCache {
@@ -36,7 +38,7 @@ export interface LaneCache {
   /** Of the tokens from `from` on keeps those at the ascending offsets `rows`, moved together. */
   keep(lane: number, from: number, rows: readonly number[]): void;
   swap(laneA: number, laneB: number): void;
-  /** Copies tokens `[from, to)` out. A pruned prompt can only be read whole. */
+  /** Copies tokens `[from, to)` out. A pruned prompt can only be read whole, unless all that it dropped still waits. */
   read(lane: number, from: number, to: number): KvRows;
   /** Appends the first `count` tokens of `rows` (default: all) to the lane. */
   append(lane: number, rows: KvRows, count?: number): void;

@@ -13,6 +13,16 @@ import type { KvRows, LaneCache } from './lane-cache.js';
 
 export const PREFIX_BLOCK_TOKENS = 16;
 
+/** What a block is looked up by. */
+export interface Prefix {
+  /** Everything that shapes keys and values besides tokens and images. */
+  readonly scope: string;
+  readonly tokens: readonly number[];
+  readonly images?: readonly ImageSpan[];
+  /** From token `at` on the blocks hold something else, which `scope` names. Blocks end there, too. */
+  readonly split?: { readonly at: number; readonly scope: string } | undefined;
+}
+
 export class PrefixCache {
   #blocks: LRUCache<string, KvRows> | undefined;
   #queriedTokens = 0;
@@ -21,7 +31,7 @@ export class PrefixCache {
   /** 0 bytes turns the cache off. */
   constructor(maxBytes: number) {
     if (maxBytes <= 0) return;
-    this.#blocks = new LRUCache({ maxSize: maxBytes, sizeCalculation: (rows) => rows.data.byteLength });
+    this.#blocks = new LRUCache({ maxSize: maxBytes, sizeCalculation: bytesOf });
   }
 
   get bytes(): number {
@@ -36,62 +46,61 @@ export class PrefixCache {
     return this.#hitTokens;
   }
 
-  /**
-   * The longest known beginning of `tokens`, in order. It always leaves at least the last token to be
-   * computed, since somebody needs its logits.
-   */
-  match(scope: string, tokens: readonly number[], images: readonly ImageSpan[] = []): KvRows[] {
+  /** The longest known beginning of the tokens, at most `most` of them, in order. */
+  match(prefix: Prefix, most: number): KvRows[] {
     const found: KvRows[] = [];
-    const keys = this.#blocks === undefined ? [] : blockKeys(scope, tokens, images, tokens.length - 1);
-    for (const key of keys) {
+    const blocks = this.#blocks === undefined ? [] : blocksOf(prefix, most);
+    for (const { key } of blocks) {
       const rows = this.#blocks?.peek(key);
       if (rows === undefined) break;
       found.push(rows);
     }
-    this.#touch(keys.slice(0, found.length));
-    this.#queriedTokens += tokens.length;
-    this.#hitTokens += found.length * PREFIX_BLOCK_TOKENS;
+    this.#touch(blocks.slice(0, found.length));
+    this.#queriedTokens += prefix.tokens.length;
+    this.#hitTokens += found.reduce((sum, { length }) => sum + length, 0);
     return found;
   }
 
   /** Copies the whole blocks among `tokens`, whose keys and values are the first ones of the lane. */
-  store(
-    scope: string,
-    tokens: readonly number[],
-    cache: LaneCache,
-    lane: number,
-    images: readonly ImageSpan[] = [],
-  ): void {
+  store(prefix: Prefix, cache: LaneCache, lane: number): void {
     if (this.#blocks === undefined) return;
-    const keys = blockKeys(scope, tokens, images, Math.min(tokens.length, cache.length(lane)));
-    for (let block = keys.length - 1; block >= 0; block--) {
-      if (this.#blocks.get(keys[block]!) !== undefined) continue;
-      const from = block * PREFIX_BLOCK_TOKENS;
-      this.#blocks.set(keys[block]!, cache.read(lane, from, from + PREFIX_BLOCK_TOKENS));
+    const blocks = blocksOf(prefix, Math.min(prefix.tokens.length, cache.length(lane)));
+    for (const { key, from, to } of blocks.toReversed()) {
+      if (this.#blocks.get(key) === undefined) this.#blocks.set(key, cache.read(lane, from, to));
     }
   }
 
   /** Last block first: a beginning must outlive what continues it, which is unreachable without it. */
-  #touch(keys: readonly string[]): void {
-    for (const key of keys.toReversed()) this.#blocks?.get(key);
+  #touch(blocks: readonly Block[]): void {
+    for (const { key } of blocks.toReversed()) this.#blocks?.get(key);
   }
 }
 
-/** Keys of the whole blocks among the first `length` tokens. */
-function blockKeys(
-  scope: string,
-  tokens: readonly number[],
-  images: readonly ImageSpan[],
-  length: number,
-): string[] {
-  const keys: string[] = [];
-  let parent = createHash('sha256').update(scope).digest('base64');
-  for (let from = 0; from + PREFIX_BLOCK_TOKENS <= length; from += PREFIX_BLOCK_TOKENS) {
-    const to = from + PREFIX_BLOCK_TOKENS;
-    const block = Int32Array.from(tokens.slice(from, to));
-    const names = spanNames(images, from, to);
-    parent = createHash('sha256').update(parent).update(block).update(names).digest('base64');
-    keys.push(parent);
+interface Block {
+  readonly key: string;
+  readonly from: number;
+  readonly to: number;
+}
+
+/** The whole blocks among the first `length` tokens. */
+function blocksOf({ scope, tokens, images = [], split }: Prefix, length: number): Block[] {
+  const blocks: Block[] = [];
+  let key = createHash('sha256').update(scope).digest('base64');
+  for (let from = 0; ; from = blocks.at(-1)!.to) {
+    const isBehind = split !== undefined && from >= split.at;
+    const whole = from + PREFIX_BLOCK_TOKENS;
+    const to = split === undefined || isBehind ? whole : Math.min(whole, split.at);
+    if (to > length) return blocks;
+    key = createHash('sha256')
+      .update(key)
+      .update(JSON.stringify([isBehind ? split.scope : null, spanNames(images, from, to)]))
+      .update(Int32Array.from(tokens.slice(from, to)))
+      .digest('base64');
+    blocks.push({ key, from, to });
   }
-  return keys;
+}
+
+function bytesOf({ data, waiting }: KvRows): number {
+  const floats = (waiting?.rows ?? []).map(({ heads, residual }) => heads.length + residual.length);
+  return floats.reduce((sum, count) => sum + 4 * count, data.byteLength);
 }

@@ -2,13 +2,19 @@
 
 import { lowerBound } from './lower-bound.js';
 
-/**
- * Rows that have passed the lower layers and wait in front of the attention of the next one, until the whole prompt
- * is there: `[tokens, h·(g+2)·d]` and `[tokens, width]` for the tokens from `first` on, with room for all of them.
- */
+/** Rows of consecutive tokens that wait in front of the attention of a layer. */
 export interface WaitingRows {
+  readonly tokens: number;
+  /** Queries, keys and values, not yet turned: `[tokens, h·(g+2)·d]`. */
   readonly heads: Float32Array;
+  /** `[tokens, width]` */
   readonly residual: Float32Array;
+}
+
+/** All rows of a prompt that have passed the layers before `layer`, in pieces. */
+export interface Waiting {
+  readonly layer: number;
+  readonly rows: readonly WaitingRows[];
 }
 
 /** Never changes, so copies of a lane share it. */
@@ -17,28 +23,25 @@ export class PrunedPrompt {
   readonly first: number;
   /** Tokens of the prompt so far. Those behind it are in every layer again. */
   readonly length: number;
-  /** While the upper layers have none of the tokens from `first` on. */
-  readonly waiting: WaitingRows | undefined;
+  /** While the upper layers have none of the tokens from `first` on; those tokens are all here. */
+  readonly waiting: Waiting | undefined;
   readonly #kept: readonly Int32Array[];
 
   /** `kept`: per layer the tokens of `[first, length)` that it holds, ascending. */
-  constructor(first: number, length: number, kept: readonly Int32Array[], waiting?: WaitingRows) {
+  constructor(first: number, length: number, kept: readonly Int32Array[], waiting?: Waiting) {
     this.first = first;
     this.length = length;
     this.#kept = kept;
     this.waiting = waiting;
   }
 
-  /** Tokens that have passed the layers before `layer`, and no other. */
-  static begun(
-    { first, length }: Pick<PrunedPrompt, 'first' | 'length'>,
-    { layers, layer }: { readonly layers: number; readonly layer: number },
-    waiting: WaitingRows,
-  ): PrunedPrompt {
-    const all = Int32Array.from({ length: length - first }, (_, i) => first + i);
+  /** The tokens behind `first`, of which only the layers before the one where they wait have rows. */
+  static waitingBehind(first: number, layers: number, waiting: Waiting): PrunedPrompt {
+    const tokens = waiting.rows.reduce((sum, rows) => sum + rows.tokens, 0);
+    const all = Int32Array.from({ length: tokens }, (_, i) => first + i);
     const none = new Int32Array(0);
-    const kept = Array.from({ length: layers }, (_, index) => (index < layer ? all : none));
-    return new PrunedPrompt(first, length, kept, waiting);
+    const kept = Array.from({ length: layers }, (_, layer) => (layer < waiting.layer ? all : none));
+    return new PrunedPrompt(first, first + tokens, kept, waiting);
   }
 
   /** Rows of the layer that belong to the first `tokens` of the sequence. */
@@ -53,4 +56,21 @@ export class PrunedPrompt {
   kept(layer: number): Int32Array {
     return this.#kept[layer]!;
   }
+}
+
+/** Rows `[from, to)` of all that wait, as one piece. */
+export function waitingRows({ rows }: Waiting, from: number, to: number): WaitingRows {
+  const tokens = to - from;
+  const part = (pick: (piece: WaitingRows) => Float32Array): Float32Array => {
+    const width = pick(rows[0]!).length / rows[0]!.tokens;
+    const out = new Float32Array(tokens * width);
+    let first = 0;
+    for (const piece of rows) {
+      const [begin, end] = [Math.max(from - first, 0), Math.min(to - first, piece.tokens)];
+      if (begin < end) out.set(pick(piece).subarray(begin * width, end * width), (first + begin - from) * width);
+      first += piece.tokens;
+    }
+    return out;
+  };
+  return { tokens, heads: part(({ heads }) => heads), residual: part(({ residual }) => residual) };
 }

@@ -8,7 +8,7 @@ import { copyFloats } from './copy-floats.js';
 import { type Depth, depthAt, evened, fitsIn, mapDepth } from './depth.js';
 import type { KvRows, LaneCache } from './lane-cache.js';
 import { cutTo, hasRoom, type Lane, rowsOf, tokenRows } from './lane-state.js';
-import type { PrunedPrompt } from './pruned-prompt.js';
+import { PrunedPrompt, waitingRows } from './pruned-prompt.js';
 
 export interface LaneCacheShape {
   readonly layers: number;
@@ -132,7 +132,9 @@ export class SlabLaneCache implements LaneCache {
       throw new RangeError(`lane ${lane} holds ${length} tokens, not [${from}, ${to})`);
     }
     const whole = pruned !== undefined && from === 0 && to >= pruned.length;
-    if (pruned !== undefined && !whole && from < pruned.length && to > pruned.first) {
+    const inside = pruned !== undefined && !whole && from < pruned.length && to > pruned.first;
+    const waiting = inside && from >= pruned.first ? pruned.waiting : undefined;
+    if (inside && waiting === undefined) {
       throw new RangeError(`tokens [${from}, ${to}) of lane ${lane} are part of a pruned prompt`);
     }
     const span = (layer: number) => [tokenRows(pruned, layer, from), tokenRows(pruned, layer, to)] as const;
@@ -145,7 +147,9 @@ export class SlabLaneCache implements LaneCache {
         copyFloats(tensor, this.#offset(t >> 1, lane, head, first), data, target, strip);
       }
     }
-    return { length: to - from, data, ...(whole && { pruned }) };
+    const first = pruned?.first ?? 0;
+    const rows = waiting && [waitingRows(waiting, from - first, to - first)];
+    return { length: to - from, data, ...(whole && { pruned }), ...(rows && { waiting: { ...waiting, rows } }) };
   }
 
   /** The first `rows` rows of one layer: `[kvHeads, rows, headDim]` each. */
@@ -166,19 +170,27 @@ export class SlabLaneCache implements LaneCache {
     if (rows.pruned !== undefined && (state.length > 0 || count < rows.length)) {
       throw new RangeError(`a pruned prompt goes whole into an empty lane, not into lane ${lane}`);
     }
-    const next = { length: state.length + count, pruned: rows.pruned ?? state.pruned };
+    const next = { length: state.length + count, pruned: rows.pruned ?? this.#withWaiting(state, rows) };
     this.#requireRoom(lane, next);
     let source = 0;
     for (const [t, tensor] of this.#tensors.entries()) {
       const layer = t >> 1;
       const first = rowsOf(state, layer);
       const strip = (rowsOf(next, layer) - first) * this.#headDim;
-      const stride = tokenRows(rows.pruned, layer, rows.length) * this.#headDim;
+      const isWaited = rows.waiting !== undefined && layer >= rows.waiting.layer;
+      const stride = isWaited ? 0 : tokenRows(rows.pruned, layer, rows.length) * this.#headDim;
       for (let head = 0; head < this.#kvHeads; head++, source += stride) {
         copyFloats(rows.data, source, tensor, this.#offset(layer, lane, head, first), strip);
       }
     }
     Object.assign(state, next);
+  }
+
+  /** The prompt of a lane to which rows are appended, whole if they wait. */
+  #withWaiting({ length, pruned }: Lane, { waiting }: KvRows): PrunedPrompt | undefined {
+    if (waiting === undefined) return pruned;
+    const rows = [...(pruned?.waiting?.rows ?? []), ...waiting.rows];
+    return PrunedPrompt.waitingBehind(pruned?.first ?? length, this.#layers, { ...waiting, rows });
   }
 
   /** The slab of some neighbouring lanes, for the runtime to read: `[lanes, kvHeads, capacity, headDim]`. */

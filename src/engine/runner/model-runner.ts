@@ -7,7 +7,7 @@ import type { CompiledModel } from '../compiler/compiled-model.js';
 import type { Variant } from '../graph/pipeline.js';
 import { plainVariant } from '../graph/pipeline.js';
 import type { WaitingRows } from '../kv-cache/pruned-prompt.js';
-import { PrunedPrompt } from '../kv-cache/pruned-prompt.js';
+import { PrunedPrompt, waitingRows } from '../kv-cache/pruned-prompt.js';
 import { SlabLaneCache } from '../kv-cache/slab-lane-cache.js';
 import { decoderInputs } from '../models/layers.js';
 import type { RotaryTables } from '../models/rotary.js';
@@ -168,7 +168,8 @@ export class ModelRunner implements Runner {
     if (rows > 0) await this.#passLower(request, pruning, extras);
     if (logitRows.length === 0) return { logits: this.#noLogits, opened: {} };
     const { first, waiting } = this.cache.pruned(firstLane)!;
-    const passing = upperPass(this.#config, first, pruning, waiting!);
+    const joining = waitingRows(waiting!, 0, pruning.droppable.length);
+    const passing = upperPass(this.#config, first, pruning, joining);
     const run = new PruningRun(this.#config, passing);
     const results = await this.#pass(firstLane, passing, run, run.fetches(), extras);
     this.cache.appendPruned(firstLane, run.prunedPrompt(results), run.newKeys, run.newValues);
@@ -177,20 +178,19 @@ export class ModelRunner implements Runner {
 
   async #passLower(
     { firstLane, rows, tokenIds, embedded }: ForwardRequest,
-    pruning: PromptPruning,
+    { layers }: PromptPruning,
     extras: StepExtras,
   ): Promise<void> {
     const before = this.cache.length(firstLane);
-    const { first = before, waiting = this.#roomFor(pruning.droppable.length) } =
-      this.cache.pruned(firstLane) ?? {};
-    const passing = lowerPass(this.#config, before, rows, pruning.layers);
+    const { first, waiting } = this.cache.pruned(firstLane) ?? { first: before, waiting: undefined };
+    const passing = lowerPass(this.#config, before, rows, layers);
     const run = new PruningRun(this.#config, passing);
     this.#growRotary(before, rows);
     this.#embed(tokenIds, embedded, run.embeddings);
-    await this.#pass(firstLane, passing, run, run.fetches(waiting, before - first), extras);
-    const { layers } = this.#config;
-    const span = { first, length: before + rows };
-    const begun = PrunedPrompt.begun(span, { layers, layer: passing.to }, waiting);
+    const leaving = roomFor(this.#config, rows);
+    await this.#pass(firstLane, passing, run, run.fetches(leaving), extras);
+    const all = { layer: layers.first, rows: [...(waiting?.rows ?? []), leaving] };
+    const begun = PrunedPrompt.waitingBehind(first, this.#config.layers, all);
     this.cache.appendPruned(firstLane, begun, run.newKeys, run.newValues);
   }
 
@@ -206,13 +206,6 @@ export class ModelRunner implements Runner {
     const past = this.#cacheFeeds.layers(lane, passing);
     const { identity } = this.#rotary.tables;
     return session.run({ ...run.feeds(identity), ...this.#rotary.feeds, ...past, ...feeds }, fetches);
-  }
-
-  #roomFor(tokens: number): WaitingRows {
-    return {
-      heads: new Float32Array(tokens * projectedWidth(this.#config)),
-      residual: new Float32Array(tokens * this.#config.hiddenSize),
-    };
   }
 
   async close(): Promise<void> {
@@ -262,6 +255,14 @@ export class ModelRunner implements Runner {
     };
     return { tables, feeds };
   }
+}
+
+function roomFor(config: DecoderConfig, tokens: number): WaitingRows {
+  return {
+    tokens,
+    heads: new Float32Array(tokens * projectedWidth(config)),
+    residual: new Float32Array(tokens * config.hiddenSize),
+  };
 }
 
 function openedFloats(

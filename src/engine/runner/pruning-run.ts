@@ -16,6 +16,7 @@ import { rotaryPositions, rowPlaces, visibilityMask } from './step-inputs.js';
 
 /** Above every importance, which is at most 1. */
 const protectedWorth = 2;
+const none = new Float32Array(0);
 
 export interface PassingRows {
   /** Tokens before the first of the rows. */
@@ -85,26 +86,22 @@ export class PruningRun {
     const { count, to, entering, isFixed, joining } = this.#rows;
     const logitRows = to === this.#config.layers ? [BigInt(entering.at(-1)! - 1)] : [];
     const joined = joining === undefined ? 0 : count;
-    const { heads, residual } = joining ?? { heads: this.embeddings, residual: this.embeddings };
+    const { heads, residual } = joining ?? { heads: none, residual: none };
     const projected = projectedWidth(this.#config);
     return {
       [decoderInputs.embeddings]: floats(this.embeddings, [1, count - joined, hiddenSize]),
       [decoderInputs.logitRows]: integers(BigInt64Array.from(logitRows)),
       [pruningInputs.rows]: integers(BigInt64Array.from({ length: count }, (_, row) => BigInt(row))),
       [pruningInputs.protection]: floats(Float32Array.from(isFixed, (flag) => flag * protectedWorth), [count]),
-      [pruningInputs.joiningHeads]: floats(heads.subarray(0, joined * projected), [1, joined, projected]),
-      [pruningInputs.joiningResidual]: floats(residual.subarray(0, joined * hiddenSize), [
-        1,
-        joined,
-        hiddenSize,
-      ]),
+      [pruningInputs.joiningHeads]: floats(heads, [1, joined, projected]),
+      [pruningInputs.joiningResidual]: floats(residual, [1, joined, hiddenSize]),
       ...this.#places(identityRow),
       ...this.#schedule(),
     };
   }
 
-  /** Rows that leave are written to `waiting`, from row `offset` on. */
-  fetches(waiting?: WaitingRows, offset = 0): Fetches {
+  /** Rows that leave are written to `leaving`. */
+  fetches(leaving?: WaitingRows): Fetches {
     const { kvHeads, headDim, hiddenSize, layers } = this.#config;
     const { from, to, count, entering } = this.#rows;
     const fetches: Record<string, Tensor | null> = {};
@@ -116,11 +113,9 @@ export class PruningRun {
       if (layer > from) fetches[pruningOutputs.entering(layer)] = null;
     }
     if (to === layers) fetches.logits = null;
-    if (waiting === undefined) return fetches;
-    const part = (rows: Float32Array, width: number): Tensor =>
-      floats(rows.subarray(offset * width, (offset + count) * width), [1, count, width]);
-    fetches[pruningOutputs.leavingHeads] = part(waiting.heads, projectedWidth(this.#config));
-    fetches[pruningOutputs.leavingResidual] = part(waiting.residual, hiddenSize);
+    if (leaving === undefined) return fetches;
+    fetches[pruningOutputs.leavingHeads] = floats(leaving.heads, [1, count, projectedWidth(this.#config)]);
+    fetches[pruningOutputs.leavingResidual] = floats(leaving.residual, [1, count, hiddenSize]);
     return fetches;
   }
 

@@ -52,6 +52,13 @@ export class LaneTable {
     return this.#cache.length(this.laneOf(sequence));
   }
 
+  /** Tokens that every layer has. */
+  complete(sequence: Sequence): number {
+    const lane = this.laneOf(sequence);
+    const pruned = this.#cache.pruned(lane);
+    return pruned?.waiting === undefined ? this.#cache.length(lane) : pruned.first;
+  }
+
   /** Rows in each layer once `growth` more tokens are there. */
   depth(sequence: Sequence, growth: number): Depth {
     return depthOf(sequence.generation.pruning, this.length(sequence) + growth);

@@ -108,9 +108,9 @@ export class Occupancy {
     this.#slab.trim(this.lanes.used, this.#deepest());
   }
 
-  /** Tokens whose keys and values are still missing. */
+  /** Tokens whose keys and values are still missing, be it in some layers. */
   pending(sequence: Sequence): number {
-    return sequence.tokens.length - this.lanes.length(sequence);
+    return sequence.tokens.length - this.lanes.complete(sequence);
   }
 
   #mayEnter(sequence: Sequence): boolean {

@@ -9,6 +9,7 @@ import { PrefillTurns } from './prefill-turns.js';
 
 export interface PromptChunk {
   readonly sequence: Sequence;
+  /** 0 if only the layers that prune are left, which all tokens pass at once. */
   readonly rows: number;
 }
 
@@ -38,8 +39,9 @@ export class PromptChunks {
     const { generation, tokens } = sequence;
     const computed = this.#lanes.length(sequence);
     const pruning = this.#prunes(sequence) ? generation.pruning : undefined;
-    const completes = computed + rows === tokens.length;
-    const wanted = generation.scoring ? [...Array(rows).keys()] : completes ? [rows - 1] : [];
+    const completes = pruning === undefined ? computed + rows === tokens.length : rows === 0;
+    const last = Math.max(0, rows - 1);
+    const wanted = generation.scoring ? [...Array(rows).keys()] : completes ? [last] : [];
     const startedAt = performance.now();
     const logits = await this.#runner.forward({
       firstLane: this.#lanes.laneOf(sequence),
@@ -50,26 +52,26 @@ export class PromptChunks {
       embedded: embeddedRows(generation.images, computed, rows),
       ...(pruning === undefined ? {} : { pruning }),
     });
-    // Tokens that drop out half way would make the others look fast.
-    if (pruning === undefined) this.#pacer.measured(rows, performance.now() - startedAt);
-    if (pruning === undefined) generation.ledger?.addChunk(rows, computed);
-    else generation.ledger?.addPruned(pruning);
+    const share = pruning === undefined ? 1 : pruning.layers.first / this.#runner.shape.layers;
+    if (rows > 0 && share > 0) this.#pacer.measured(rows * share, performance.now() - startedAt);
+    generation.ledger?.addChunk(rows, computed, pruning);
     const { vocabSize } = this.#runner;
     return wanted.map((_, row) => logits.subarray(row * vocabSize, (row + 1) * vocabSize));
   }
 
-  /** True when the next chunk is the rest of a prompt that drops tokens, which runs at once. */
+  /** True from the first token on that may be dropped. */
   #prunes(sequence: Sequence): boolean {
-    return sequence.generation.pruning?.first === this.#lanes.length(sequence);
+    const { pruning } = sequence.generation;
+    return pruning !== undefined && this.#lanes.length(sequence) >= pruning.first;
   }
 
   #rows(sequence: Sequence): number {
     const { generation, tokens } = sequence;
     const computed = this.#lanes.length(sequence);
-    if (this.#prunes(sequence)) return tokens.length - computed;
     const paced = this.#pacer.chunk(this.#lanes.decoding.length);
     const scored = Math.max(1, Math.floor(MAX_SCORED_FLOATS / this.#runner.vocabSize));
     const chunk = generation.scoring ? Math.min(paced, scored) : paced;
-    return Math.min(chunk, (generation.pruning?.first ?? tokens.length) - computed);
+    const end = this.#prunes(sequence) ? tokens.length : (generation.pruning?.first ?? tokens.length);
+    return Math.min(chunk, end - computed);
   }
 }

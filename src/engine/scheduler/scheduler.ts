@@ -163,6 +163,9 @@ export class Scheduler {
       if (generation.scoring) generation.score(logits);
     });
     if (this.#occupancy.pending(sequence) === 0) this.#acceptFirst(sequence, logits.at(-1)!);
+    else if (this.#lanes.length(sequence) === sequence.tokens.length) {
+      this.#prefixes.leave(sequence, this.#lanes.laneOf(sequence));
+    }
   }
 
   /** `logits` follow the last token of the prompt. */

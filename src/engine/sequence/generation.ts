@@ -176,8 +176,12 @@ export class Generation {
     this.#listener.fail(error);
   }
 
-  /** The leader has its lane; the first `cachedTokens` of the prompt need no computing. */
-  admit(cachedTokens: number): void {
+  /**
+   * The leader has its lane; the first `cachedTokens` of the prompt need no computing, and `lowerCached` behind them
+   * none in the layers before the one where pruning begins.
+   */
+  admit(cachedTokens: number, lowerCached: number): void {
+    this.ledger?.foundLower(lowerCached);
     this.#admittedAt = performance.now();
     this.#cachedTokens = cachedTokens;
     if (!this.scoring) this.#start();

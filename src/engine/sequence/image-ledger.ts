@@ -30,6 +30,7 @@ export class ImageLedger {
   readonly #merging: MergingWork;
   readonly #pruning: PruningPlan | undefined;
   #promptFlops = 0;
+  #lowerCached = 0;
   #overhead: number;
 
   constructor(
@@ -47,14 +48,20 @@ export class ImageLedger {
     this.#overhead = merging.flops;
   }
 
-  /** `rows` tokens of the prompt were computed behind `past` others. */
-  addChunk(rows: number, past: number): void {
-    this.#promptFlops += chunkFlops(this.#model.shape, rows, past);
+  /** So many tokens need not be computed in the layers before the one where pruning begins. */
+  foundLower(tokens: number): void {
+    this.#lowerCached = tokens;
   }
 
-  /** The rest of the prompt was computed with pruning. */
-  addPruned({ first, entering, fixed }: PruningPlan): void {
-    const { flops, scoring } = prunedFlops(this.#model.shape, first, entering, fixed);
+  /** `rows` tokens of the prompt were computed behind `past` others; with pruning 0 for the rest of the layers. */
+  addChunk(rows: number, past: number, pruning?: PruningPlan): void {
+    const { shape } = this.#model;
+    if (pruning === undefined || rows > 0) {
+      const layers = pruning?.layers.first ?? shape.layers;
+      this.#promptFlops += chunkFlops({ ...shape, layers }, rows, past);
+      return;
+    }
+    const { flops, scoring } = prunedFlops(shape, pruning);
     this.#promptFlops += flops;
     this.#overhead += scoring;
   }
@@ -70,6 +77,7 @@ export class ImageLedger {
     return {
       images: usage.count,
       cachedImages: usage.cached,
+      lowerCached: this.#lowerCached,
       encoded: this.#merging.unmergedTokens,
       merged: this.#imageTokens,
       perLayer,

@@ -2,6 +2,7 @@
 
 import type { TokenPruning } from '../../core/efficiency.js';
 import type { Depth } from '../kv-cache/depth.js';
+import type { DecoderShape } from '../visual-tokens/flops.js';
 import type { PruningLayers } from '../visual-tokens/pruning-schedule.js';
 import { pruningLayers, tokensEntering } from '../visual-tokens/pruning-schedule.js';
 
@@ -48,7 +49,7 @@ export function planPruning(
 export function depthOf(plan: PruningPlan | undefined, tokens: number): Depth {
   if (plan === undefined || tokens <= plan.first) return tokens;
   const output = tokens - plan.first - plan.droppable.length;
-  return rowsAfterPrompt(plan).map((rows) => rows + output);
+  return rowsAfterPrompt(plan).map((rows) => Math.max(plan.first, rows + output));
 }
 
 /** Rows that each layer holds once the prompt is done. */
@@ -57,11 +58,14 @@ export function rowsAfterPrompt({ first, entering }: PruningPlan): number[] {
 }
 
 /**
- * Memory that the largest layers take for a moment: the attention of all heads over the whole rest of the prompt,
- * as scores, masked, as weights, again while tokens are ranked, and what the allocator rounds up. Measured: 6 to 7.4
- * times one such matrix.
+ * Memory that the largest layers take for a moment when the whole rest of the prompt passes them at once: the rows
+ * between norm and attention, then the scores of one head (as scores, masked, as weights, again while tokens are
+ * ranked, and what the allocator rounds up) or the inside of the MLP.
  */
-export function transientBytes({ first, droppable }: PruningPlan, heads: number): number {
+export function transientBytes({ first, droppable }: PruningPlan, shape: DecoderShape): number {
   const rows = droppable.length;
-  return 8 * 4 * heads * rows * (first + rows);
+  const projected = (shape.heads + 2 * shape.kvHeads) * shape.headDim;
+  const scores = 8 * (first + rows);
+  const mlp = 6 * shape.intermediateSize;
+  return 4 * rows * (4 * projected + 4 * shape.hiddenSize + Math.max(scores, mlp));
 }

@@ -3,6 +3,8 @@
  * queries and all keys of their chunk, as the graph computes it.
  */
 
+import type { PruningLayers } from './pruning-schedule.js';
+
 export interface DecoderShape {
   readonly layers: number;
   readonly hiddenSize: number;
@@ -80,18 +82,24 @@ export interface PrunedWork {
   readonly scoring: number;
 }
 
-/**
- * The rest of a prompt behind `past` tokens; `entering[layer]` of it go into each layer. Layers rank their tokens
- * where more than `fixed` stay.
- */
+/** A prompt of which layers drop tokens. */
+export interface PrunedWorkload {
+  readonly layers: PruningLayers;
+  /** Tokens before the first one that may be dropped. */
+  readonly first: number;
+  /** Of those behind, the tokens that enter each layer, and those that stay in all. */
+  readonly entering: readonly number[];
+  readonly fixed: number;
+}
+
+/** The layers from the one where pruning begins on. They rank their tokens where more than `fixed` stay. */
 export function prunedFlops(
   shape: DecoderShape,
-  past: number,
-  entering: readonly number[],
-  fixed: number,
+  { layers, first: past, entering, fixed }: PrunedWorkload,
 ): PrunedWork {
   let [flops, scoring] = [0, 0];
-  for (const [layer, rows] of entering.entries()) {
+  for (let layer = layers.first; layer < entering.length; layer++) {
+    const rows = entering[layer]!;
     const kept = entering[layer + 1] ?? rows;
     flops += layerFlops(shape, { rows, keys: past + rows, kept });
     if (kept < rows && kept > fixed) scoring += scoringFlops(shape.heads, rows, past + rows);

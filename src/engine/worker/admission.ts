@@ -3,6 +3,7 @@
 import { TrimtabError } from '../../core/errors.js';
 import type { GenerateRequest, Prompt } from '../../core/messages.js';
 import { type PruningPlan, transientBytes } from '../sequence/pruning-plan.js';
+import type { DecoderShape } from '../visual-tokens/flops.js';
 
 export interface AdmissionLimits {
   /** Rows of the embedding table. */
@@ -63,10 +64,10 @@ function checkLength(request: GenerateRequest, promptTokens: number, maxLength: 
   );
 }
 
-/** For a prompt that runs at once from its first image on, and would need more memory for that than it may. */
-export function tooLongToPrune(plan: PruningPlan, heads: number, limit: number): TrimtabError {
+/** For a prompt that passes some layers at once, and would need more memory for that than it may. */
+export function tooLongToPrune(plan: PruningPlan, shape: DecoderShape, limit: number): TrimtabError {
   const tokens = plan.droppable.length;
-  const needed = transientBytes(plan, heads);
+  const needed = transientBytes(plan, shape);
   return new TrimtabError(
     'invalid_request',
     `efficiency.token_pruning: the ${tokens} tokens from the first image on would take ${needed} bytes at once, ` +

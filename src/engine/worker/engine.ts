@@ -226,12 +226,12 @@ export class Engine {
   }
 
   #pruning(request: GenerateRequest, prompt: GenerationPrompt): PruningPlan | undefined {
-    const { layers, heads } = this.#model.runner.shape;
+    const { shape } = this.#model.runner;
     const { tokenPruning } = this.#plan(request);
-    const plan = planPruning(tokenPruning, layers, prompt.ids.length, prompt.images ?? []);
-    if (plan === undefined || transientBytes(plan, heads) <= this.#config.pruningBytes) return plan;
+    const plan = planPruning(tokenPruning, shape.layers, prompt.ids.length, prompt.images ?? []);
+    if (plan === undefined || transientBytes(plan, shape) <= this.#config.pruningBytes) return plan;
     // Who asked must know; who got it by default is better served without.
-    if (request.efficiency.tokenPruning) throw tooLongToPrune(plan, heads, this.#config.pruningBytes);
+    if (request.efficiency.tokenPruning) throw tooLongToPrune(plan, shape, this.#config.pruningBytes);
     return undefined;
   }
 

@@ -56,6 +56,7 @@ function visualTokensBody(receipt: VisualTokenReceipt) {
   return {
     images: receipt.images,
     cached_images: receipt.cachedImages,
+    lower_cached_tokens: receipt.lowerCached,
     encoded: receipt.encoded,
     merged: receipt.merged,
     tokens_per_layer: receipt.perLayer,

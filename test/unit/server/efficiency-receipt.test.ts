@@ -8,6 +8,7 @@ const efficiency: EfficiencyReceipt = {
   visualTokens: {
     images: 3,
     cachedImages: 1,
+    lowerCached: 7,
     encoded: 48,
     merged: 12,
     perLayer: [30, 24],
@@ -28,6 +29,7 @@ describe('a receipt', () => {
       visual_tokens: {
         images: 3,
         cached_images: 1,
+        lower_cached_tokens: 7,
         encoded: 48,
         merged: 12,
         tokens_per_layer: [30, 24],

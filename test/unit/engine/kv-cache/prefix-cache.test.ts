@@ -19,12 +19,12 @@ const range = (length: number, first = 0) => Array.from({ length }, (_, i) => fi
 const blockBytes = BLOCK * FLOATS_PER_TOKEN * 4;
 
 function stored(tokens: readonly number[], cache = new PrefixCache(100 * blockBytes)): PrefixCache {
-  cache.store('scope', tokens, laneOf(tokens), 0);
+  cache.store({ scope: 'scope', tokens }, laneOf(tokens), 0);
   return cache;
 }
 
 const matchedTokens = (cache: PrefixCache, tokens: readonly number[], scope = 'scope') =>
-  cache.match(scope, tokens).flatMap(({ data, length }) => [...data.subarray(0, length)]);
+  cache.match({ scope, tokens }, tokens.length - 1).flatMap(({ data, length }) => [...data.subarray(0, length)]);
 
 describe('PrefixCache', () => {
   it('returns the rows of the longest common beginning, in whole blocks', () => {
@@ -61,7 +61,7 @@ describe('PrefixCache', () => {
     const cache = new PrefixCache(2 * blockBytes);
     stored(range(BLOCK), cache);
     stored(range(BLOCK, 100), cache);
-    cache.match('scope', range(BLOCK + 1));
+    matchedTokens(cache, range(BLOCK + 1));
     stored(range(BLOCK, 200), cache);
     expect(matchedTokens(cache, range(BLOCK + 1))).toEqual(range(BLOCK));
     expect(matchedTokens(cache, range(BLOCK + 1, 100))).toEqual([]);
@@ -69,8 +69,8 @@ describe('PrefixCache', () => {
 
   it('counts queried and found tokens', () => {
     const cache = stored(range(2 * BLOCK));
-    cache.match('scope', range(40));
-    cache.match('scope', range(7));
+    matchedTokens(cache, range(40));
+    matchedTokens(cache, range(7));
     expect([cache.queriedTokens, cache.hitTokens]).toEqual([47, 2 * BLOCK]);
   });
 

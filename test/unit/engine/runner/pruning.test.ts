@@ -1,5 +1,7 @@
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { ForwardRequest, PromptPruning } from '../../../../src/engine/runner/runner.js';
+import type { PruningLayers } from '../../../../src/engine/visual-tokens/pruning-schedule.js';
 import type { LoadedFixture } from '../../../helpers/fixture-model.js';
 import { loadFolder, relativeError } from '../../../helpers/fixture-model.js';
 import { feed, lastRow, reset } from '../../../helpers/lanes.js';
@@ -35,22 +37,32 @@ const droppableOf = ({ spans }: Prompt): Set<number> =>
 async function prune(
   lane: number,
   prompt: Prompt,
-  layers: { first: number; end: number },
+  layers: PruningLayers,
   cached = 0,
 ): Promise<Float32Array> {
   const { runner } = fixture;
   if (cached > 0) await feed(runner, lane, [prompt.tokens.slice(0, cached)]);
-  const droppable = droppableOf(prompt);
-  const rest = prompt.tokens.slice(cached);
+  const rest = chunkOf(lane, prompt.tokens.slice(cached));
   const logits = await runner.forward({
-    firstLane: lane,
-    lanes: 1,
-    rows: rest.length,
-    tokenIds: Int32Array.from(rest),
-    logitRows: Int32Array.of(rest.length - 1),
-    pruning: { layers, droppable: Uint8Array.from(rest, (_, i) => (droppable.has(cached + i) ? 1 : 0)) },
+    ...rest,
+    logitRows: Int32Array.of(rest.rows - 1),
+    pruning: pruningOf(prompt, cached, layers),
   });
   return logits.slice();
+}
+
+const chunkOf = (firstLane: number, tokens: readonly number[]): ForwardRequest => ({
+  firstLane,
+  lanes: 1,
+  rows: tokens.length,
+  tokenIds: Int32Array.from(tokens),
+  logitRows: new Int32Array(0),
+});
+
+function pruningOf(prompt: Prompt, cached: number, layers: PruningLayers): PromptPruning {
+  const droppable = droppableOf(prompt);
+  const rest = prompt.tokens.slice(cached);
+  return { layers, droppable: Uint8Array.from(rest, (_, i) => (droppable.has(cached + i) ? 1 : 0)) };
 }
 
 const entering = (lane: number): number[][] =>
@@ -113,6 +125,40 @@ describe('a prompt that drops tokens between layers', () => {
     const kept = entering(1).map((tokens) => [0, 1, 2, 3, ...tokens]);
     expect(kept).toEqual(entering(0));
     expect(relativeError(behind, whole)).toBeLessThan(1e-5);
+  });
+
+  it.each([1, 7, 16, 35])('keeps the same tokens when it comes in chunks of %i', async (chunk) => {
+    const { runner } = fixture;
+    reset(runner, 2, 128);
+    const whole = await prune(0, middle, schedule);
+    const pruning = pruningOf(middle, 5, schedule);
+    await feed(runner, 1, [middle.tokens.slice(0, 5)]);
+    for (let from = 5; from < 40; from += chunk) {
+      const rows = Math.min(chunk, 40 - from);
+      await runner.forward({ ...chunkOf(1, middle.tokens.slice(from, from + rows)), pruning });
+      expect([13, 14].map((layer) => runner.cache.rows(1, layer))).toEqual([from + rows, 5]);
+    }
+    const logits = await runner.forward({ ...chunkOf(1, []), logitRows: Int32Array.of(0), pruning });
+    const kept = entering(1).map((tokens) => [0, 1, 2, 3, 4, ...tokens]);
+    expect(kept).toEqual(entering(0));
+    expect(relativeError(logits.slice(), whole)).toBeLessThan(1e-5);
+  });
+
+  it('goes on where it stopped when it is swapped out between chunks', async () => {
+    const { runner } = fixture;
+    reset(runner, 2, 128);
+    const whole = await prune(0, middle, schedule);
+    const pruning = pruningOf(middle, 0, schedule);
+    await runner.forward({ ...chunkOf(1, middle.tokens.slice(0, 23)), pruning });
+    const saved = runner.cache.read(1, 0, 23);
+    runner.cache.truncate(1, 0);
+    await feed(runner, 1, [[3, 1, 4]]);
+    runner.cache.truncate(1, 0);
+    runner.cache.append(1, saved);
+    const rest = { ...chunkOf(1, middle.tokens.slice(23)), logitRows: Int32Array.of(16) };
+    const logits = await runner.forward({ ...rest, pruning });
+    expect(relativeError(logits.slice(), whole)).toBeLessThan(1e-5);
+    expect(entering(1)).toEqual(entering(0));
   });
 
   it('is the plain prompt within rounding when everything stays', async () => {

@@ -1,11 +1,5 @@
 import { describe, expect, it } from 'vitest';
 import {
-  blocksPerRow,
-  bytesPerBlock,
-  dequantizeRows,
-  quantizeRows,
-} from '../../../../src/engine/quantization/block-quantizer.js';
-import {
   fixtureNames,
   loadFixture,
   loadFolder,
@@ -13,27 +7,17 @@ import {
   readReference,
   relativeError,
 } from '../../../helpers/fixture-model.js';
-import type { PlainTensor } from '../../../helpers/plain-checkpoint.js';
-import { readPlain, withMatrices, writePlain } from '../../../helpers/plain-checkpoint.js';
+import { dequantized as dequantizedWeights, readPlain, writePlain } from '../../../helpers/plain-checkpoint.js';
 import { plainForward, roundedToInt8 } from '../../../helpers/plain-decoder.js';
 import { suiteFolder } from '../../../helpers/suite-folder.js';
 
 const bitsOf = { int4: 4, int8: 8 } as const;
 type Weights = keyof typeof bitsOf;
 
-/** What the kernel multiplies with, as ordinary float32 weights. */
-function rounded({ shape, data }: PlainTensor, bits: 4 | 8): Float32Array {
-  const [rows, columns] = shape as [number, number];
-  const blocks = rows * blocksPerRow(columns);
-  const codes = { packed: new Uint8Array(blocks * bytesPerBlock(bits)), scales: new Float32Array(blocks) };
-  quantizeRows(data, rows, columns, bits, codes);
-  return dequantizeRows(codes, rows, columns, bits);
-}
-
 describe.each(fixtureNames)('%s', (name) => {
   describe.each<Weights>(['int4', 'int8'])('%s', (weights) => {
     const folder = suiteFolder();
-    const dequantized = withMatrices(readPlain(name), (_, tensor) => rounded(tensor, bitsOf[weights]));
+    const dequantized = dequantizedWeights(readPlain(name), bitsOf[weights]);
     const { cases } = readReference(name);
 
     it('should give the logits of fp32 on its dequantised weights within 1e-3', async () => {

@@ -45,7 +45,7 @@ describe('WaitingQueue', () => {
     const [cancelled, admitted, fresh] = [sequence(1), sequence(2), sequence(3)];
     for (const each of [cancelled, admitted, fresh]) queue.push(each);
     cancelled.generation.cancelled = true;
-    admitted.generation.admit(0);
+    admitted.generation.admit(0, 0);
     queue.removeCancelled();
     expect([queue.size, queue.fresh, queue.first()]).toEqual([2, 1, admitted]);
   });

@@ -1,0 +1,40 @@
+/** The embedded model, which sees, and questions about pictures for it. */
+
+import { fileURLToPath } from 'node:url';
+import type { ContentPart, Prompt } from '../../src/core/messages.js';
+import type { LoadedModel, ModelOptions } from '../../src/engine/loaded-model.js';
+import { loadModel } from '../../src/engine/model-loader.js';
+import type { Result } from './engine-harness.js';
+import { suiteFolder } from './suite-folder.js';
+
+export const nanoFolder = fileURLToPath(new URL('../../models/nano', import.meta.url));
+const compiledFolder = suiteFolder();
+
+export function loadNano(
+  weights: ModelOptions['weights'] = 'fp32',
+  folder: string = nanoFolder,
+): Promise<LoadedModel> {
+  return loadModel({ id: 'nano', folder, weights, cacheDir: compiledFolder, threads: 1 });
+}
+
+export async function closeModel(model: LoadedModel): Promise<void> {
+  await model.vision?.close();
+  await model.runner.close();
+}
+
+/** One turn of a user. */
+export function userPrompt(...parts: readonly (string | ContentPart)[]): Prompt {
+  const content = parts.map((part) =>
+    typeof part === 'string' ? ({ type: 'text', text: part } as const) : part,
+  );
+  return {
+    kind: 'chat',
+    messages: [{ role: 'user', content }],
+    addGenerationPrompt: true,
+    continueFinalMessage: false,
+  };
+}
+
+/** All that a caller sees of an answer, log-probabilities included. */
+export const said = ({ events }: Result) =>
+  events.filter((event) => event.type === 'delta' || event.type === 'finish');
