@@ -138,7 +138,9 @@ describe('a second question about an image that is pruned', () => {
     await ask(harness, pruned, first);
     const ends = await ask(harness, { tokenPruning: { start: 0.5, end: 1 } }, second);
     expect(lowerCached(ends)).toBeGreaterThanOrEqual(144);
-    expect(said(ends)).toEqual(said(await ask(harnessOf(0), { tokenPruning: { start: 0.5, end: 1 } }, second)));
+    expect(said(ends)).toEqual(
+      said(await ask(harnessOf(0), { tokenPruning: { start: 0.5, end: 1 } }, second)),
+    );
     const begins = await ask(harness, { tokenPruning: { start: 0.25, end: 0.786 } }, second);
     expect([lowerCached(begins), begins.usage.cachedTokens <= 16]).toEqual([0, true]);
   });

@@ -128,11 +128,7 @@ export class GraphBuilder {
     this.node('Scan', sliced, names, { body, num_scan_inputs: sliced.length });
   }
 
-  #branch(
-    ports: readonly Port[],
-    build: () => readonly string[],
-    inputs: readonly Port[] = [],
-  ): Branch {
+  #branch(ports: readonly Port[], build: () => readonly string[], inputs: readonly Port[] = []): Branch {
     const around = this.#nodes;
     this.#nodes = [];
     const outputs = build().map((name, i): Port => ({ ...ports[i]!, name }));

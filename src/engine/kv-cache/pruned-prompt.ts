@@ -67,7 +67,8 @@ export function waitingRows({ rows }: Waiting, from: number, to: number): Waitin
     let first = 0;
     for (const piece of rows) {
       const [begin, end] = [Math.max(from - first, 0), Math.min(to - first, piece.tokens)];
-      if (begin < end) out.set(pick(piece).subarray(begin * width, end * width), (first + begin - from) * width);
+      if (begin < end)
+        out.set(pick(piece).subarray(begin * width, end * width), (first + begin - from) * width);
       first += piece.tokens;
     }
     return out;

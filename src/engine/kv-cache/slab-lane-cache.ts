@@ -149,7 +149,12 @@ export class SlabLaneCache implements LaneCache {
     }
     const first = pruned?.first ?? 0;
     const rows = waiting && [waitingRows(waiting, from - first, to - first)];
-    return { length: to - from, data, ...(whole && { pruned }), ...(rows && { waiting: { ...waiting, rows } }) };
+    return {
+      length: to - from,
+      data,
+      ...(whole && { pruned }),
+      ...(rows && { waiting: { ...waiting, rows } }),
+    };
   }
 
   /** The first `rows` rows of one layer: `[kvHeads, rows, headDim]` each. */

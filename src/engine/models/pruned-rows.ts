@@ -11,7 +11,7 @@
 import type { DecoderConfig } from '../checkpoint/decoder-config.js';
 import type { GraphBuilder } from '../graph/builder.js';
 import type { Port } from '../graph/ir.js';
-import type { HeadRows, LayerRows, MixedRows, PrunedLayer, ProjectedRows } from './layers.js';
+import type { HeadRows, LayerRows, MixedRows, ProjectedRows, PrunedLayer } from './layers.js';
 import { commonRows, decoderInputs, newNames, pastNames } from './layers.js';
 import { declarePageRank, importance, pageRank } from './page-rank.js';
 
@@ -59,8 +59,12 @@ export class PrunedRows {
     graph.input(pruningInputs.joiningHeads, 'float32', [1, 'joining', this.#projected]);
     graph.input(pruningInputs.joiningResidual, 'float32', [1, 'joining', hiddenSize]);
     declarePageRank(graph);
-    for (let index = 0; index < layerFlags.length * layers; index++) graph.constant(`index/${index}`, [index]);
-    graph.constant('head/of_query', Array.from({ length: heads }, (_, head) => Math.floor(head / group)));
+    for (let index = 0; index < layerFlags.length * layers; index++)
+      graph.constant(`index/${index}`, [index]);
+    graph.constant(
+      'head/of_query',
+      Array.from({ length: heads }, (_, head) => Math.floor(head / group)),
+    );
     graph.constant('shape/by_query_head', [heads, -1, headDim]);
     graph.constant('shape/by_kv_head', [kvHeads, -1, headDim]);
     graph.constant('shape/by_row', [0, group + 2, -1]);
@@ -85,7 +89,8 @@ export class PrunedRows {
   collectLeaving(): void {
     const graph = this.#graph;
     const { layers, hiddenSize } = this.#config;
-    const all = (name: string): string[] => Array.from({ length: layers }, (_, layer) => leftName(name, layer));
+    const all = (name: string): string[] =>
+      Array.from({ length: layers }, (_, layer) => leftName(name, layer));
     for (const [name, width] of [
       [pruningOutputs.leavingHeads, this.#projected],
       [pruningOutputs.leavingResidual, hiddenSize],
@@ -159,12 +164,7 @@ export class PrunedRows {
     ];
   }
 
-  #attend(
-    layer: number,
-    own: ProjectedRows,
-    past: { key: string; value: string },
-    turn: Turn,
-  ): string[] {
+  #attend(layer: number, own: ProjectedRows, past: { key: string; value: string }, turn: Turn): string[] {
     const graph = this.#graph;
     const path = `layers.${layer}/attend`;
     const { qkv, residual, rows } = this.#joined(layer, own);

@@ -92,7 +92,10 @@ export class PruningRun {
       [decoderInputs.embeddings]: floats(this.embeddings, [1, count - joined, hiddenSize]),
       [decoderInputs.logitRows]: integers(BigInt64Array.from(logitRows)),
       [pruningInputs.rows]: integers(BigInt64Array.from({ length: count }, (_, row) => BigInt(row))),
-      [pruningInputs.protection]: floats(Float32Array.from(isFixed, (flag) => flag * protectedWorth), [count]),
+      [pruningInputs.protection]: floats(
+        Float32Array.from(isFixed, (flag) => flag * protectedWorth),
+        [count],
+      ),
       [pruningInputs.joiningHeads]: floats(heads, [1, joined, projected]),
       [pruningInputs.joiningResidual]: floats(residual, [1, joined, hiddenSize]),
       ...this.#places(identityRow),
@@ -124,7 +127,10 @@ export class PruningRun {
     const { before, count, from, entering } = this.#rows;
     const kept = entering.map((rows, layer) => {
       const chosen = results[pruningOutputs.entering(layer)]?.data as BigInt64Array | undefined;
-      return Int32Array.from({ length: layer < from ? count : rows }, (_, i) => before + Number(chosen?.[i] ?? i));
+      return Int32Array.from(
+        { length: layer < from ? count : rows },
+        (_, i) => before + Number(chosen?.[i] ?? i),
+      );
     });
     return new PrunedPrompt(before, before + count, kept);
   }

@@ -33,7 +33,8 @@ export class PrefixReuse {
   /** To be called when a prompt is complete (when it prunes: in its lower layers), and at the end. */
   leave(sequence: Sequence, lane: number): void {
     const prefix = prefixOf(sequence);
-    const isPruned = this.#cache.pruned(lane)?.waiting === undefined && sequence.generation.pruning !== undefined;
+    const isPruned =
+      this.#cache.pruned(lane)?.waiting === undefined && sequence.generation.pruning !== undefined;
     if (prefix !== undefined && !isPruned) this.#prefixes.store(prefix, this.#cache, lane);
   }
 }

@@ -24,7 +24,9 @@ function stored(tokens: readonly number[], cache = new PrefixCache(100 * blockBy
 }
 
 const matchedTokens = (cache: PrefixCache, tokens: readonly number[], scope = 'scope') =>
-  cache.match({ scope, tokens }, tokens.length - 1).flatMap(({ data, length }) => [...data.subarray(0, length)]);
+  cache
+    .match({ scope, tokens }, tokens.length - 1)
+    .flatMap(({ data, length }) => [...data.subarray(0, length)]);
 
 describe('PrefixCache', () => {
   it('returns the rows of the longest common beginning, in whole blocks', () => {

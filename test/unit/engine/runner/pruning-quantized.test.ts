@@ -35,7 +35,15 @@ describe.each([
     const expected = [undefined, roundedToInt8].map((round) => {
       const tokens = [...prompt, ...following];
       const droppable = new Set(visual);
-      return plainPrunedForward(config, dequantized(plain, bitsOf[weights]), tokens, 40, droppable, schedule, round);
+      return plainPrunedForward(
+        config,
+        dequantized(plain, bitsOf[weights]),
+        tokens,
+        40,
+        droppable,
+        schedule,
+        round,
+      );
     });
     const [exact, rounded] = expected as [(typeof expected)[0], (typeof expected)[0]];
     reset(runner, 1, 64);
@@ -45,7 +53,10 @@ describe.each([
       rows: 40,
       tokenIds: Int32Array.from(prompt),
       logitRows: Int32Array.of(39),
-      pruning: { layers: schedule, droppable: Uint8Array.from(prompt, (_, i) => (visual.includes(i) ? 1 : 0)) },
+      pruning: {
+        layers: schedule,
+        droppable: Uint8Array.from(prompt, (_, i) => (visual.includes(i) ? 1 : 0)),
+      },
     });
     const error = (actual: Float32Array, { logits }: typeof exact, row: number) =>
       relativeError(actual, Float32Array.from(logits[row]!));

@@ -34,12 +34,7 @@ const droppableOf = ({ spans }: Prompt): Set<number> =>
   new Set(spans.flatMap(([from, to]) => Array.from({ length: to - from }, (_, i) => from + i)));
 
 /** Runs tokens `[cached, end)` of the prompt with pruning, the ones before it plainly. */
-async function prune(
-  lane: number,
-  prompt: Prompt,
-  layers: PruningLayers,
-  cached = 0,
-): Promise<Float32Array> {
+async function prune(lane: number, prompt: Prompt, layers: PruningLayers, cached = 0): Promise<Float32Array> {
   const { runner } = fixture;
   if (cached > 0) await feed(runner, lane, [prompt.tokens.slice(0, cached)]);
   const rest = chunkOf(lane, prompt.tokens.slice(cached));

@@ -7,7 +7,11 @@ import {
   readReference,
   relativeError,
 } from '../../../helpers/fixture-model.js';
-import { dequantized as dequantizedWeights, readPlain, writePlain } from '../../../helpers/plain-checkpoint.js';
+import {
+  dequantized as dequantizedWeights,
+  readPlain,
+  writePlain,
+} from '../../../helpers/plain-checkpoint.js';
 import { plainForward, roundedToInt8 } from '../../../helpers/plain-decoder.js';
 import { suiteFolder } from '../../../helpers/suite-folder.js';
 
