@@ -25,7 +25,7 @@ const text = userPrompt('Count from one to ten, please. One, two, three, four,')
 
 let model: LoadedModel;
 beforeAll(async () => {
-  model = { ...(await loadNano()), steps: freeVerification };
+  model = { ...(await loadNano()), stepTimings: freeVerification };
 });
 afterAll(() => closeModel(model));
 
