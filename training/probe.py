@@ -15,7 +15,7 @@ from generate import SKILLS, sample
 from generate.item import draw_scene
 from generate.look import question
 from optimizer import FAST_BF16
-from rows import IGNORED, Rows
+from rows import IGNORED, Row, Rows
 from run import Run, read_settings
 from train import inputs
 
@@ -29,11 +29,11 @@ def exchanges(skill, count, rng):
 
 def encoded(rows, turns, scene):
     """ids and labels of one conversation, labels on its last answer only, and what is shown of the scene."""
-    ids, labels, shown = [], [], rows.shown(scene) if scene else None
+    row, shown = Row(rows.tokenizer), rows.shown(scene) if scene else None
     for asked, answer in turns:
-        labels = [IGNORED] * len(ids)
-        rows.exchange(ids, labels, rows.image_text(shown) + asked if scene else asked, answer)
-    return ids[:-1], labels[:-1], shown
+        row.labels = [IGNORED] * len(row.ids)
+        row.exchange(rows.image_text(shown) + asked if scene else asked, answer)
+    return row.ids[:-1], row.labels[:-1], shown
 
 
 @torch.inference_mode()

@@ -13,6 +13,7 @@ from scenes import pixels, render
 from tower import patch_classes
 
 IGNORED = -100
+TURN = '<|im_start|>user\n'
 
 
 def answer_weights(labels):
@@ -24,13 +25,43 @@ def answer_weights(labels):
     return torch.where(wanted, lengths.gather(1, answer).rsqrt(), 0.0)
 
 
-class Rows:
-    """Every row is one conversation that starts at position 0 and goes on, task after task, until it is full.
+class Row:
+    """A row in the making: its tokens, their labels, and the part of the row that each belongs to.
 
-    That is packing and multi-turn practice at once: later tasks follow unrelated earlier turns, as in a chat.
-    `settings['rows']` says for each kind of row how many make a batch and how long they are. A row of text may
-    instead be a random string of tokens said again and again (share `echo`), which keeps the copying heads alive; a
-    row of look is one picture with many questions.
+    Part 0 is seen by everything behind it, the other parts by themselves only.
+    """
+
+    def __init__(self, tokenizer):
+        self.tokenizer, self.ids, self.labels, self.parts, self.part = tokenizer, [], [], [], 0
+
+    def add(self, text, learn):
+        self.add_ids(self.tokenizer(text, add_special_tokens=False).input_ids, learn)
+
+    def add_ids(self, ids, learn):
+        self.ids += ids
+        self.labels += ids if learn else [IGNORED] * len(ids)
+        self.parts += [self.part] * len(ids)
+
+    def exchange(self, question, answer, opening=TURN):
+        self.add(f'{opening}{question}<|im_end|>\n<|im_start|>assistant\n', learn=False)
+        self.add(f'{answer}<|im_end|>', learn=True)
+        self.add('\n', learn=False)
+
+
+def visible(parts):
+    """Which tokens each token sees, [rows, 1, length, length], for parts [rows, length]."""
+    seen = (parts[:, None, :] == 0) | (parts[:, :, None] == parts[:, None, :])
+    return seen.tril()[:, None]
+
+
+class Rows:
+    """A row starts at position 0 and goes on, task after task, until it is full.
+
+    That is packing without padding. A share `apart` of the rows holds tasks that do not see each other, each as if it
+    came first (behind the picture, in a row of look); the others are conversations, where later tasks follow
+    unrelated turns. `settings['rows']` says for each kind of row how many make a batch and how long they are. A row
+    of text may instead be a random string of tokens said again and again (share `echo`), which keeps the copying
+    heads alive; a row of look is one picture with many questions.
     """
 
     def __init__(self, tokenizer, settings, seed):
@@ -39,7 +70,7 @@ class Rows:
         self.rng = random.Random(seed)
 
     def batches(self):
-        """{kind: (ids, labels, weights, pictures or None)}: [size, length] each, and what pictures() makes.
+        """{kind: (ids, labels, weights, pictures or None, seen)}: [size, length] each, what pictures() makes, visible().
 
         Labels and weights are already shifted to sit under the token before them.
         """
@@ -47,41 +78,47 @@ class Rows:
 
     def batch(self, kind, size, length):
         make = self.look_row if kind == 'look' else self.text_row
-        ids, labels, pictures = zip(*(make(length) for _ in range(size)))
-        ids, labels = torch.tensor(ids), torch.tensor(labels)
+        rows, pictures = zip(*(make(length) for _ in range(size)))
+        ids, labels, parts = (torch.tensor([getattr(row, name)[:length] for row in rows]) for name in ('ids', 'labels', 'parts'))
         labels = torch.cat([labels[:, 1:], torch.full((size, 1), IGNORED)], 1)
-        return ids, labels, answer_weights(labels), self.pictures(pictures) if kind == 'look' else None
+        return ids, labels, answer_weights(labels), self.pictures(pictures) if kind == 'look' else None, visible(parts)
+
+    def by_chance(self, setting):
+        return self.rng.random() < self.settings.get(setting, 0)
 
     def text_row(self, length):
-        return *(self.echo_row(length) if self.rng.random() < self.settings['echo'] else self.talk_row(length)), None
+        return self.echo_row(length) if self.by_chance('echo') else self.talk_row(length), None
 
     def talk_row(self, length):
-        ids, labels = [], []
+        row, apart = Row(self.tokenizer), self.by_chance('apart')
         if self.rng.random() < 0.1:
-            self.add(ids, labels, '<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n', learn=False)
-        while len(ids) < length:
+            row.add('<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n', learn=False)
+        while len(row.ids) < length:
+            row.part += apart
             skill = self.rng.choices(self.skills, self.weights)[0]
             for question, answer in sample(skill, self.rng).turns:
-                self.exchange(ids, labels, question, answer)
-        return ids[:length], labels[:length]
+                row.exchange(question, answer)
+        return row
 
     def look_row(self, length):
-        """One picture and as many questions about it as fit, none of which the answers before it give away by copying."""
-        scene = self.scene()
+        """One picture and as many questions about it as fit, none of them asked twice."""
+        scene, row, apart = self.scene(), Row(self.tokenizer), self.by_chance('apart')
         shown = self.shown(scene)
-        image, ids, labels, asked = self.image_text(shown), [], [], set()
-        while len(ids) < length:
+        row.add(TURN + self.image_text(shown), learn=False)
+        asked, opening = set(), ''
+        while len(row.ids) < length:
             item = look_question(scene, self.rng)
             question, answer = item.turns[0]
-            if self.told_before(asked, item.task, question, answer):
+            if self.told_before(asked, item.task, question, answer, apart):
                 continue
-            self.exchange(ids, labels, image + question, answer)
-            image = ''
-        return ids[:length], labels[:length], shown
+            row.part += apart
+            row.exchange(question, answer, opening)
+            opening = '' if apart else TURN
+        return row, shown
 
-    def told_before(self, asked, task, question, answer):
-        """Notes a question; true if it repeats one, or (half of the times) if its answer was given to a like one."""
-        repeats = question in asked or ((task, answer) in asked and self.rng.random() < 0.5)
+    def told_before(self, asked, task, question, answer, apart):
+        """Notes a question; true if it repeats one, or (half of the times) if its answer can be had by copying."""
+        repeats = question in asked or (not apart and (task, answer) in asked and self.rng.random() < 0.5)
         asked.update([question, (task, answer)])
         return repeats and self.rng.random() < 0.98
 
@@ -109,19 +146,11 @@ class Rows:
         """What the rows of a batch show, in one tensor."""
         return (torch.cat if 'described' in self.settings else torch.stack)(shown)
 
-    def exchange(self, ids, labels, question, answer):
-        self.add(ids, labels, f'<|im_start|>user\n{question}<|im_end|>\n<|im_start|>assistant\n', learn=False)
-        self.add(ids, labels, f'{answer}<|im_end|>', learn=True)
-        self.add(ids, labels, '\n', learn=False)
-
-    def add(self, ids, labels, text, learn):
-        piece = self.tokenizer(text, add_special_tokens=False).input_ids
-        ids += piece
-        labels += piece if learn else [IGNORED] * len(piece)
-
     def echo_row(self, length):
         half = length // 2
         start = self.rng.randrange(4, half)
         said = [self.rng.randrange(300, self.tokenizer.vocab_size) for _ in range(start)]
-        ids = (said * (length // start + 1))[:length]
-        return ids, [IGNORED] * start + ids[start:]
+        row = Row(self.tokenizer)
+        row.add_ids(said, learn=False)
+        row.add_ids((said * (length // start))[: length - start], learn=True)
+        return row

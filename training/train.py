@@ -27,23 +27,31 @@ MEET_EVERY = 8  # steps
 COOLDOWN = 0.25  # share of the minutes over which the learning rate falls
 
 
-def inputs(run, ids, pictures):
-    """What the model takes: tokens, with pixels or with the described patches in place of `<image>` tokens."""
+def inputs(run, ids, pictures, seen=None):
+    """What the model takes: tokens, with pixels or with the described patches in place of `<image>` tokens.
+
+    `seen` [rows, 1, length, length] says which tokens each one sees; its place is how many those are.
+    """
+    layout = {} if seen is None else {'attention_mask': seen, 'position_ids': seen[:, 0].sum(-1) - 1}
+    return layout | shown(run, ids, pictures)
+
+
+def shown(run, ids, pictures):
     if pictures is None:
         return {'input_ids': ids}
     if run.settings['sees']:
         return {'input_ids': ids, 'pixel_values': pictures}
     embedding = run.model.get_input_embeddings()
-    shown = described(pictures, word_tables(embedding.weight, run.tokenizer))
-    return {'inputs_embeds': embedding(ids).masked_scatter((ids == run.image_token)[:, :, None], shown)}
+    patches = described(pictures, word_tables(embedding.weight, run.tokenizer))
+    return {'inputs_embeds': embedding(ids).masked_scatter((ids == run.image_token)[:, :, None], patches)}
 
 
 def answer_loss(run, batch, share):
     """Back-propagates the weighted loss on the answer tokens times `share`; returns (loss, share of tokens right)."""
-    ids, targets, weights, pictures = batch
+    ids, targets, weights, pictures, seen = batch
     wanted = targets != IGNORED
     with torch.autocast('cpu', torch.bfloat16, enabled=FAST_BF16):
-        hidden = run.model.model(**inputs(run, ids, pictures), use_cache=False).last_hidden_state
+        hidden = run.model.model(**inputs(run, ids, pictures, seen), use_cache=False).last_hidden_state
         logits, targets, weights = run.model.lm_head(hidden[wanted]), targets[wanted], weights[wanted]
     loss = (F.cross_entropy(logits.float(), targets, reduction='none') * weights).sum() / weights.sum()
     (share * loss).backward()

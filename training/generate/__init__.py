@@ -2,15 +2,16 @@
 
 import random
 
-from . import follow, know, talk, tell
+from . import drill, follow, know, talk, tell
 from .item import Item, draw
 
 SKILLS = {'talk': talk, 'follow': follow, 'tell': tell, 'know': know}
+EXERCISES = {'drill': drill}  # trained, never scored
 
 
 def sample(skill, rng, side='train'):
     """One item of a skill (e.g. 'talk'), from the wanted side of the train/eval line."""
-    tasks = SKILLS[skill].TASKS
+    tasks = (SKILLS | EXERCISES)[skill].TASKS
     make = rng.choices(list(tasks), list(tasks.values()))[0]
     return draw(make, rng, side)
 

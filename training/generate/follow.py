@@ -6,6 +6,7 @@ from .item import Item
 from .words import ADJECTIVES, ANIMALS, CITIES, COLOURS, JOBS, NAMES, PLACES, THINGS, paragraph, sentence
 
 LETTERS = 'abcdefghijklmnopqrstuvwxyz'
+SPELT = ADJECTIVES + THINGS + ANIMALS + PLACES  # words that fix_typo may misspell
 
 
 def phrase(rng, low=1, high=6, made_up=0.1):
@@ -141,19 +142,23 @@ def replace(rng):
     return Item('follow.replace', [(f'{ask.format(old, new)}\n{text}', changed)])
 
 
-def fix_typo(rng):
-    """Two neighbouring letters inside one word of a sentence or two are swapped; its first letter stays."""
-    text = paragraph(rng, rng.randrange(1, 3))
-    parts = text.split(' ')
-    pool = ADJECTIVES + THINGS + ANIMALS + PLACES
-    at = rng.choice([i for i, part in enumerate(parts) if part.rstrip('.') in pool])
-    word = parts[at]
+def misspelt(word, rng):
+    """The word with two neighbouring letters swapped, not the first; None if that gives a word again."""
     spots = [i for i in range(1, len(word.rstrip('.')) - 1) if word[i] != word[i + 1]]
     if not spots:
-        return fix_typo(rng)
+        return None
     spot = rng.choice(spots)
     swapped = word[:spot] + word[spot + 1] + word[spot] + word[spot + 2:]
-    if swapped.rstrip('.') in pool:
+    return None if swapped.rstrip('.') in SPELT else swapped
+
+
+def fix_typo(rng):
+    """One word of a sentence or two is misspelt."""
+    text = paragraph(rng, rng.randrange(1, 3))
+    parts = text.split(' ')
+    at = rng.choice([i for i, part in enumerate(parts) if part.rstrip('.') in SPELT])
+    swapped = misspelt(parts[at], rng)
+    if swapped is None:
         return fix_typo(rng)
     broken = ' '.join(parts[:at] + [swapped] + parts[at + 1:])
     ask = rng.choice(['Fix the typo:', 'Correct the text:', 'Fix the spelling:', 'Correct the mistake:'])
