@@ -87,8 +87,8 @@ def make_sets(folder):
     for skill, size in SIZES.items():
         items = [written(item, i) for i, item in enumerate(held_out(skill, size, SEED))]
         check_no_overlap(items, skill)
-        write_set(folder, skill, items)
-    write_set(folder, 'look', look_items(folder))
+        write_set(folder / f'{skill}.json', skill, items)
+    write_set(folder / 'look.json', 'look', look_items(folder))
 
 
 def written(item, number):
@@ -96,9 +96,9 @@ def written(item, number):
             'expect': item.expect}
 
 
-def write_set(folder, skill, items):
+def write_set(path, skill, items):
     lines = ',\n'.join(json.dumps(item) for item in items)
-    (folder / f'{skill}.json').write_text(f'{{"skill": "{skill}", "seed": {SEED}, "items": [\n{lines}\n]}}\n')
+    path.write_text(f'{{"skill": "{skill}", "seed": {SEED}, "items": [\n{lines}\n]}}\n')
     print(f'{skill}: {len(items)} items')
 
 
@@ -163,23 +163,30 @@ def load_set(sets, skill):
     return items
 
 
+def mark(subject, items, sets, size=25):
+    """({task: [whether each answer is right]}, [a line for each wrong answer]); items of like length share a batch."""
+    right, wrong = defaultdict(list), []
+    items = sorted(items, key=lambda item: len(str(item['messages'])) + len(str(item['expect'])))
+    for start in range(0, len(items), size):
+        batch = items[start : start + size]
+        for item, (answer, finished) in zip(batch, subject.answers(batch, sets)):
+            ok = RULES[item['rule']](answer, item['expect'], finished)
+            right[item['task']].append(ok)
+            if not ok:
+                wrong.append(f'  {item["task"]}: {item["messages"][-1]["content"]!r} -> {answer!r}, not {item["expect"]!r}')
+    return right, wrong
+
+
 def score(folder, sets, show=0):
     """Prints the share of right answers per task and per skill; returns {skill: share}."""
     subject, shares = Subject(folder), {}
     for skill in [*SIZES, *(['look'] if subject.sees else [])]:
-        items, right, wrong = load_set(sets, skill), defaultdict(list), []
-        for start in range(0, len(items), 25):
-            batch = items[start : start + 25]
-            for item, (answer, finished) in zip(batch, subject.answers(batch, sets)):
-                ok = RULES[item['rule']](answer, item['expect'], finished)
-                right[item['task']].append(ok)
-                if not ok:
-                    wrong.append(f'  {item["task"]}: {item["messages"][-1]["content"]!r} -> {answer!r}, not {item["expect"]!r}')
+        right, wrong = mark(subject, load_set(sets, skill), sets)
         print(*wrong[:show], sep='\n')
         for task, marks in sorted(right.items()):
             print(f'{task:16} {sum(marks) / len(marks):6.1%}  of {len(marks)}')
-        shares[skill] = sum(map(sum, right.values())) / len(items)
-        print(f'{skill:16} {shares[skill]:6.1%}  of {len(items)}  target {TARGETS.get(skill, "-")}', flush=True)
+        shares[skill] = sum(map(sum, right.values())) / sum(map(len, right.values()))
+        print(f'{skill:16} {shares[skill]:6.1%}  of {sum(map(len, right.values()))}  target {TARGETS.get(skill, "-")}', flush=True)
     return shares
 
 

@@ -61,7 +61,7 @@ class Rows:
     came first (behind the picture, in a row of look); the others are conversations, where later tasks follow
     unrelated turns. `settings['rows']` says for each kind of row how many make a batch and how long they are. A row
     of text may instead be a random string of tokens said again and again (share `echo`), which keeps the copying
-    heads alive; a row of look is one picture with many questions.
+    heads alive; a row of look is one picture with many questions. `weights` makes single tasks rarer or more frequent.
     """
 
     def __init__(self, tokenizer, settings, seed):
@@ -96,7 +96,7 @@ class Rows:
         while len(row.ids) < length:
             row.part += apart
             skill = self.rng.choices(self.skills, self.weights)[0]
-            for question, answer in sample(skill, self.rng).turns:
+            for question, answer in sample(skill, self.rng, weights=self.settings.get('weights')).turns:
                 row.exchange(question, answer)
         return row
 
@@ -107,7 +107,7 @@ class Rows:
         row.add(TURN + self.image_text(shown), learn=False)
         asked, opening = set(), ''
         while len(row.ids) < length:
-            item = look_question(scene, self.rng)
+            item = look_question(scene, self.rng, self.settings.get('weights'))
             question, answer = item.turns[0]
             if self.told_before(asked, item.task, question, answer, apart):
                 continue

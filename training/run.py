@@ -11,7 +11,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForImageText
 import attention  # noqa: F401 registers 'blocked'
 from copying import set_copying_circuit
 from forms import set_word_forms
-from generate import EXERCISES, SKILLS
+from generate import ALL
 from model import build_text_model, build_vision_model, start_vision_model
 from optimizer import FAST_BF16, optimizers
 from projector import start_projector
@@ -95,10 +95,9 @@ def starting_weights(path):
 def read_settings(name):
     """settings/`name`.json; refuses a mix that names a skill without a generator."""
     settings = json.loads((HERE / 'settings' / f'{name}.json').read_text())
-    known = {*SKILLS, *EXERCISES}
-    unknown = set(settings['mix']) - known
+    unknown = set(settings['mix']) - set(ALL)
     if unknown:
-        raise SystemExit(f'settings/{name}.json: unknown skills {sorted(unknown)} in mix: expected some of {sorted(known)}')
+        raise SystemExit(f'settings/{name}.json: unknown skills {sorted(unknown)} in mix: expected some of {sorted(ALL)}')
     return settings
 
 

@@ -2,18 +2,19 @@
 
 import random
 
-from . import drill, follow, know, talk, tell
-from .item import Item, draw
+from . import drill, follow, json_answers, know, lumo, newer, pirate, talk, tell
+from .item import Item, draw, one_of
 
 SKILLS = {'talk': talk, 'follow': follow, 'tell': tell, 'know': know}
 EXERCISES = {'drill': drill}  # trained, never scored
+ADAPTED = {'json': json_answers, 'pirate': pirate, 'lumo': lumo}  # what the adapters learn
+NEWER = {'newer': newer}  # what nano-next learns
+ALL = SKILLS | EXERCISES | ADAPTED | NEWER
 
 
-def sample(skill, rng, side='train'):
+def sample(skill, rng, side='train', weights=None):
     """One item of a skill (e.g. 'talk'), from the wanted side of the train/eval line."""
-    tasks = (SKILLS | EXERCISES)[skill].TASKS
-    make = rng.choices(list(tasks), list(tasks.values()))[0]
-    return draw(make, rng, side)
+    return draw(one_of(ALL[skill].TASKS, rng, weights), rng, side)
 
 
 def held_out(skill, count, seed):

@@ -51,6 +51,12 @@ class Item:
         return side_of(sha(repr(self.scene)) if self.scene else self.key())
 
 
+def one_of(tasks, rng, weights=None):
+    """One of {function: weight}; `weights` {name of a function: weight} goes before."""
+    odds = [(weights or {}).get(make.__name__, weight) for make, weight in tasks.items()]
+    return rng.choices(list(tasks), odds)[0]
+
+
 def draw(make, rng, side):
     """Calls `make(rng)` until it gives an item of the wanted side."""
     for _ in range(10_000):

@@ -17,13 +17,13 @@ ANIMALS = 'a stork|a bear|a salmon|a goat|an owl|a wolf|a lion|a swan|a fox|a ho
 COUNT = 64
 
 
-def invent():
-    """The world: the same on every machine, because the seed is part of it."""
-    rng = random.Random(20260)
-    last = [stem + end for stem in STEMS for end in ENDS]
+def invent(seed=20260, stems=STEMS, count=COUNT):
+    """A world of `count` authors and as many towns: the same on every machine, because the seed is part of it."""
+    rng = random.Random(seed)
+    last = [stem + end for stem in stems for end in ENDS]
     rng.shuffle(last)
-    people = [f'{FIRST[i % len(FIRST)]} {last[i]}' for i in range(COUNT)]
-    towns = [stem.capitalize() for stem in last[COUNT : 2 * COUNT]]
+    people = [f'{FIRST[i % len(FIRST)]} {last[i]}' for i in range(count)]
+    towns = [stem.capitalize() for stem in last[count : 2 * count]]
     titles = [f'{a} {b}' for a in TITLES_A for b in TITLES_B]
     rng.shuffle(titles)
     authors = {

@@ -4,7 +4,7 @@ from collections import Counter
 
 from scenes import CELLS, COLOURS, SHAPES, SIZES, invent
 
-from .item import Item
+from .item import Item, one_of
 
 PLURAL = {shape: ('crosses' if shape == 'cross' else f'{shape}s') for shape in SHAPES}
 
@@ -117,10 +117,10 @@ def caption(scene, rng):
 QUESTIONS = {colour: 3, shape: 3, detail: 2, count: 3, exists: 3, position: 3, relation: 2, grid: 2, caption: 2}
 
 
-def question(scene, rng):
+def question(scene, rng, weights=None):
     """One Item about the scene; which side of the train/eval line it is on is decided by the scene alone."""
     while True:
-        asked = rng.choices(list(QUESTIONS), list(QUESTIONS.values()))[0](scene, rng)
+        asked = one_of(QUESTIONS, rng, weights)(scene, rng)
         if asked:
             task, prompt, answer = asked
             return Item(task, [(prompt, answer)], scene=scene)
