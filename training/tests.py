@@ -10,14 +10,16 @@ from pathlib import Path
 import numpy as np
 import torch
 
+import export
 import run as runs
 from attention import blocked
 from evaluate import SIZES, check_no_overlap, check_tokenizer, prompt_of, written
 from forms import word_forms
-from generate import held_out, sample
-from generate.item import draw_scene, sha, side_of
+from generate import ADAPTED, NEWER, held_out, sample
+from generate.item import draw_scene, one_of, sha, side_of
+from generate.lumo import LUMO
 from optimizer import orthogonalise
-from rows import IGNORED, answer_weights
+from rows import IGNORED, Rows, answer_weights, visible
 from scenes import centre, invent, render
 from tokenizer import train_tokenizer
 from tower import patch_classes
@@ -30,7 +32,7 @@ SETTINGS = {
 
 class Sides(unittest.TestCase):
     def test_a_prompt_is_on_one_side(self):
-        for skill in SIZES:
+        for skill in (*SIZES, *ADAPTED, *NEWER):
             for side in ('train', 'eval'):
                 self.assertEqual(sample(skill, random.Random(3), side).side(), side)
 
@@ -45,6 +47,17 @@ class Sides(unittest.TestCase):
     def test_scenes_of_training_are_not_held_out(self):
         rng = random.Random(5)
         self.assertEqual({side_of(sha(repr(draw_scene(rng)))) for _ in range(50)}, {'train'})
+
+
+class Tasks(unittest.TestCase):
+    def test_weights_of_settings_go_first(self):
+        first, second = (lambda rng: 1), (lambda rng: 2)
+        first.__name__, second.__name__ = 'first', 'second'
+        self.assertIs(one_of({first: 1, second: 0}, random.Random(1)), first)
+        self.assertIs(one_of({first: 1, second: 0}, random.Random(1), {'first': 0, 'second': 1}), second)
+
+    def test_no_two_words_are_one_in_lumo(self):
+        self.assertEqual(len(set(LUMO.values())), len(LUMO))
 
 
 class Pictures(unittest.TestCase):
@@ -83,6 +96,19 @@ class Arithmetic(unittest.TestCase):
             expected = torch.nn.functional.scaled_dot_product_attention(query, wide(key), wide(value), is_causal=causal)
             made, _ = blocked(module, query, key, value, None, 16**-0.5)
             torch.testing.assert_close(made.transpose(1, 2), expected)
+
+    def test_blocked_attention_keeps_to_its_mask(self):
+        module = type('Module', (), {'is_causal': True})
+        query, key, value = (torch.randn(2, heads, 90, 16) for heads in (6, 2, 2))
+        seen = visible(torch.tensor([[0] * 20 + [1] * 50 + [2] * 20, [0] * 90]))
+        wide = lambda x: x.repeat_interleave(3, 1)
+        expected = torch.nn.functional.scaled_dot_product_attention(query, wide(key), wide(value), attn_mask=seen)
+        made, _ = blocked(module, query, key, value, seen, 16**-0.5)
+        torch.testing.assert_close(made.transpose(1, 2), expected)
+
+    def test_parts_see_the_first_and_themselves(self):
+        seen = visible(torch.tensor([[0, 1, 1, 2, 2]]))[0, 0].int().tolist()
+        self.assertEqual(seen, [[1, 0, 0, 0, 0], [1, 1, 0, 0, 0], [1, 1, 1, 0, 0], [1, 0, 0, 1, 0], [1, 0, 0, 1, 1]])
 
     def test_updates_are_nearly_orthogonal(self):
         singular = torch.linalg.svdvals(orthogonalise(torch.randn(1, 24, 40)).float()[0])
@@ -124,6 +150,24 @@ class Folders(unittest.TestCase):
         (self.home / 'settings' / 'odd.json').write_text(json.dumps(SETTINGS | {'mix': {'sing': 1}}))
         with self.assertRaisesRegex(SystemExit, "odd.json: unknown skills \\['sing'\\] in mix: expected some of"):
             runs.read_settings('odd')
+
+    def test_tasks_apart_begin_anew(self):
+        tokenizer = runs.Run('apart', SETTINGS).tokenizer
+        ids, labels, weights, pictures, seen = Rows(tokenizer, SETTINGS | {'apart': 1}, 1).batches()['text']
+        self.assertEqual((ids.shape, labels.shape, weights.shape, pictures, seen.shape),
+                         ((1, 64), (1, 64), (1, 64), None, (1, 1, 64, 64)))
+        self.assertLess(seen.sum(), torch.ones(64, 64).tril().sum())
+
+    def test_a_large_file_is_refused(self):
+        folder = self.home / 'large'
+        shutil.copytree(self.before.parent / 'models' / 'nano', folder, ignore=shutil.ignore_patterns('eval'))
+        export.stamp(folder, {'step': 1, 'tokens': 2})
+        limit, export.LIMIT_BYTES = export.LIMIT_BYTES, 1_000_000
+        try:
+            with self.assertRaisesRegex(SystemExit, 'bytes: more than 1000000'):
+                export.stamp(folder, {'step': 1, 'tokens': 2})
+        finally:
+            export.LIMIT_BYTES = limit
 
     def test_words_have_forms(self):
         tokenizer = runs.Run('forms', SETTINGS).tokenizer
