@@ -123,8 +123,9 @@ class Rows:
         return repeats and self.rng.random() < 0.98
 
     def scene(self):
-        """A training scene, of at most `things` things where the settings ask for an easy beginning."""
-        most = self.settings['rows']['look'].get('things')
+        """A training scene; a share `easy` of them (default: all) has at most `things` things, where settings say so."""
+        look = self.settings['rows']['look']
+        most = look.get('things') if self.rng.random() < look.get('easy', 1) else None
         while True:
             scene = draw_scene(self.rng)
             if not most or 1 <= len(scene.things) <= most:
