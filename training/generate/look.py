@@ -88,7 +88,12 @@ def relation(scene, rng):
     things = unique(scene.things, 'colour', 'shape')
     if len(things) < 2:
         return None
-    a, b = rng.sample(things, 2)
+    question, answer = related(*rng.sample(things, 2), named, rng)
+    return 'look.relation', question, answer
+
+
+def related(a, b, name, rng):
+    """(question, answer) about where a is from b: half of the times as it is, half of the times the opposite."""
     across, down = a.cell % 3 - b.cell % 3, a.cell // 3 - b.cell // 3
     true = (['left of'] if across < 0 else ['right of'] if across > 0 else []) + \
            (['above'] if down < 0 else ['below'] if down > 0 else [])
@@ -96,7 +101,7 @@ def relation(scene, rng):
     said = rng.choice(true)
     yes = rng.random() < 0.5
     said = said if yes else opposite[said]
-    return 'look.relation', f'Is the {named(a)} {said} the {named(b)}?', 'Yes.' if yes else 'No.'
+    return f'Is the {name(a)} {said} the {name(b)}?', 'Yes.' if yes else 'No.'
 
 
 def grid(scene, _rng):
@@ -114,7 +119,30 @@ def caption(scene, rng):
     return 'look.caption', asked, f'{text[0].upper()}{text[1:]}.'
 
 
-QUESTIONS = {colour: 3, shape: 3, detail: 2, count: 3, exists: 3, position: 3, relation: 2, grid: 2, caption: 2}
+def find(scene, rng):
+    """A step towards position: a thing named by its shape or its colour alone."""
+    attribute = rng.choice(['shape', 'colour'])
+    things = unique(scene.things, attribute)
+    if things:
+        thing = rng.choice(things)
+        return 'look.find', f'Where is the {handle(thing, attribute)}?', f'In the {CELLS[thing.cell]}.'
+
+
+def compare(scene, rng):
+    """A step towards relation: two things named by their shape or their colour alone."""
+    attribute = rng.choice(['shape', 'colour'])
+    things = unique(scene.things, attribute)
+    if len(things) > 1:
+        question, answer = related(*rng.sample(things, 2), lambda thing: handle(thing, attribute), rng)
+        return 'look.compare', question, answer
+
+
+def handle(thing, attribute):
+    return thing.shape if attribute == 'shape' else f'{thing.colour} object'
+
+
+# The last two are never scored; settings may give them a weight in training.
+QUESTIONS = {colour: 3, shape: 3, detail: 2, count: 3, exists: 3, position: 3, relation: 2, grid: 2, caption: 2, find: 0, compare: 0}
 
 
 def question(scene, rng, weights=None):
