@@ -137,12 +137,29 @@ def compare(scene, rng):
         return 'look.compare', question, answer
 
 
+def spot(scene, rng):
+    """A step towards position: the cell as the very first word of the answer."""
+    things = unique(scene.things, 'colour', 'shape')
+    if things:
+        thing = rng.choice(things)
+        return 'look.spot', f'Which cell has the {named(thing)}?', f'{CELLS[thing.cell].capitalize()}.'
+
+
+def each(scene, rng):
+    """A step towards position and detail: things in any order, each followed by where or how it is."""
+    things = unique(scene.things, 'colour', 'shape')
+    if things:
+        asked, of = rng.choice([('place', lambda t: CELLS[t.cell]), ('size', lambda t: t.size), ('texture', lambda t: t.texture)])
+        listed = rng.sample(things, len(things))
+        return 'look.each', f'Name each thing and its {asked}.', ', '.join(f'{named(t)} {of(t)}' for t in listed)
+
+
 def handle(thing, attribute):
     return thing.shape if attribute == 'shape' else f'{thing.colour} object'
 
 
-# The last two are never scored; settings may give them a weight in training.
-QUESTIONS = {colour: 3, shape: 3, detail: 2, count: 3, exists: 3, position: 3, relation: 2, grid: 2, caption: 2, find: 0, compare: 0}
+QUESTIONS = {colour: 3, shape: 3, detail: 2, count: 3, exists: 3, position: 3, relation: 2, grid: 2, caption: 2,
+             find: 0, compare: 0, spot: 0, each: 0}  # these last are never scored; settings may give them a weight in training
 
 
 def question(scene, rng, weights=None):
