@@ -136,6 +136,7 @@ class Subject:
         self.sees = AutoConfig.from_pretrained(folder).model_type == 'llava'
         kind = AutoModelForImageTextToText if self.sees else AutoModelForCausalLM
         self.model = kind.from_pretrained(folder, dtype=torch.float32).eval()
+        self.model.generation_config.max_length = None  # answers() sets its own limit
         self.processor = AutoProcessor.from_pretrained(folder) if self.sees else None
         self.tokenizer = AutoTokenizer.from_pretrained(folder)
         self.tokenizer.padding_side = 'left'
