@@ -52,6 +52,12 @@ export class FakeRunner implements Runner {
     this.#onForward = onForward;
   }
 
+  /** The likeliest tokens of the next output. */
+  say(script: readonly number[]): void {
+    this.script = script;
+    this.#scriptStart = undefined;
+  }
+
   async forward(request: ForwardRequest): Promise<Float32Array> {
     this.forwards.push(request);
     await this.#onForward(request);

@@ -11,11 +11,14 @@ import type { LoadedModel } from '../../src/engine/loaded-model.js';
 import { ByteTokenizer } from '../helpers/byte-tokenizer.js';
 import { fakeModel, ModelHarness, type Result } from '../helpers/engine-harness.js';
 import { loadFixture } from '../helpers/fixture-model.js';
+import { sized } from '../helpers/full-size.js';
 import type { RequestOverrides } from '../helpers/generate-request.js';
 import { seededTokens } from '../helpers/seeded.js';
 
-const PROMPTS = 10;
-const TOKENS = 64;
+const PROMPTS = sized(40, 200);
+const TOKENS = sized(128, 256);
+/** Longest run of a test at full size. */
+const PATIENCE_MS = 600_000;
 /** Activations that are rounded to 8 bits now and then carry a difference in the last bit on to the logits. */
 const ROUNDING = 0.2;
 
@@ -41,13 +44,13 @@ describe.each([
   afterAll(() => model.runner.close());
 
   const requests = Array.from({ length: PROMPTS }, (_, i): RequestOverrides => {
-    const ids = seededTokens(i, 4 + i, 250);
+    const ids = seededTokens(i, 4 + (i % 40), 250);
     return { prompt: { kind: 'tokens', ids: [...ids, ...ids] }, topLogprobs: 2, stop: { maxTokens: TOKENS } };
   });
 
   /** Answers to all requests, asked together; `times` in a row, so that the history knows them. */
   async function run(efficiency: EfficiencyOptions, times: number): Promise<Result[]> {
-    const harness = new ModelHarness(model, { kvTokens: 16_384 });
+    const harness = new ModelHarness(model, { kvTokens: 16_384, config: { maxQueue: PROMPTS } });
     let results: Result[] = [];
     for (let time = 0; time < times; time++) {
       const all = requests.map((request) => harness.run({ ...request, efficiency }));
@@ -79,7 +82,7 @@ describe.each([
       if (isQuantized) expect(acceptedIn(drafted)).toBe(0);
       else expect(acceptedIn(drafted)).toBeGreaterThan(100);
     },
-    90_000,
+    PATIENCE_MS,
   );
 
   it.runIf(isQuantized)(
@@ -98,6 +101,6 @@ describe.each([
       // Random weights have near ties that no trained model has.
       expect(differing).toBeLessThanOrEqual(PROMPTS / 2);
     },
-    90_000,
+    PATIENCE_MS,
   );
 });

@@ -8,6 +8,7 @@ import { RandomStream } from '../../../../src/decoding/random.js';
 import { Sampler } from '../../../../src/decoding/sampler.js';
 import { acceptDraft } from '../../../../src/decoding/speculative/acceptance.js';
 import { chiSquareP, kolmogorovSmirnovP } from '../../../helpers/chi-square.js';
+import { sized } from '../../../helpers/full-size.js';
 import { seededFloats } from '../../../helpers/seeded.js';
 import { contextOf, neutral } from '../sampling-params.js';
 
@@ -110,12 +111,12 @@ describe('sampled tokens', () => {
   });
 
   it('give p-values that are uniform over 20 runs', () => {
-    const draws = 10_000;
+    const draws = sized(10_000, 200_000);
     const pValues = Array.from({ length: 20 }, (_, run) =>
       chiSquareP(counts(drafters['random per draw']!, verified, draws, 1e6 * (run + 1)), law, draws),
     );
     expect(kolmogorovSmirnovP(pValues)).toBeGreaterThan(0.01);
-  });
+  }, 120_000);
 
   it('are the same tokens for a seed, whatever is drafted', () => {
     const plain = counts(drafters.empty!, verified, 2000, 7);
@@ -138,4 +139,48 @@ describe('sampled tokens', () => {
     expect(chiSquareP(seen, law, draws)).toBeLessThan(1e-6);
     expect(variation(seen, draws)).toBeGreaterThan(1.2 * expectedVariation(draws));
   });
+});
+
+describe('sampled tokens of a vocabulary of 2,048', () => {
+  const size = 2048;
+  const wide = new Sampler(size);
+  const rows = new Map<number, Float32Array>();
+  /** Logits after one token; −1 stands for the beginning. */
+  const rowAfter = (token: number): Float32Array => {
+    const row = rows.get(token) ?? seededFloats(5000 + token, size, 3);
+    rows.set(token, row);
+    return row;
+  };
+  const lawAfter = (token: number): Float64Array => {
+    const weights = Float64Array.from(rowAfter(token), Math.exp);
+    const total = weights.reduce((sum, weight) => sum + weight);
+    return weights.map((weight) => weight / total);
+  };
+  const first = lawAfter(-1);
+  const second = new Float64Array(size);
+  for (const [token, p] of first.entries()) {
+    for (const [next, q] of lawAfter(token).entries()) second[next]! += p * q;
+  }
+
+  /** The likeliest token, what is likeliest after it, and a wrong branch. */
+  const best = (law: Float64Array) => law.indexOf(Math.max(...law));
+  const tree = { tokens: [best(first), best(lawAfter(best(first))), 7], parents: [-1, 0, -1] };
+
+  it('have the marginal laws of the first and of the second token', () => {
+    const draws = sized(40_000, 200_000);
+    const seen = [new Array<number>(size).fill(0), new Array<number>(size).fill(0)];
+    for (let seed = 0; seed < draws; seed++) {
+      const random = new RandomStream(seed, 0);
+      const out: number[] = [];
+      const choose = () => {
+        out.push(wide.sample(rowAfter(out.at(-1) ?? -1), neutral, contextOf(), random.uniform(out.length)));
+        return out.length < 2 ? out.at(-1) : undefined;
+      };
+      acceptDraft({ tokens: [0, ...tree.tokens], parents: [-1, ...tree.parents.map((p) => p + 1)] }, choose);
+      if (out.length < 2) choose();
+      for (const [i, token] of out.entries()) seen[i]![token]!++;
+    }
+    expect(chiSquareP(seen[0]!, [...first], draws)).toBeGreaterThan(0.001);
+    expect(chiSquareP(seen[1]!, [...second], draws)).toBeGreaterThan(0.001);
+  }, 120_000);
 });

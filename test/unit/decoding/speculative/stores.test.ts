@@ -7,6 +7,7 @@ import { pruneStores } from '../../../../src/decoding/speculative/store-file.js'
 import { SuffixIndex } from '../../../../src/decoding/speculative/suffix-index.js';
 import { TokenPath } from '../../../../src/decoding/speculative/token-path.js';
 import { ANY, TrigramStore } from '../../../../src/decoding/speculative/trigram-store.js';
+import { sized } from '../../../helpers/full-size.js';
 import { seededTokens } from '../../../helpers/seeded.js';
 
 const MIB = 2 ** 20;
@@ -38,14 +39,14 @@ describe('TrigramStore', () => {
       state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
       return state >>> 12;
     };
-    for (let i = 0; i < 2_000_000; i++) {
+    for (let i = 0; i < sized(2_000_000, 10_000_000); i++) {
       store.count(next(), next(), next());
       if (i % 20 === 0) store.count(1, 2, 3);
     }
     expect(store.bytes).toBeLessThanOrEqual(MIB);
     expect(store.evictions).toBeGreaterThan(1_000_000);
     expect(store.following(1, 2)).toMatchObject([{ token: 3 }]);
-  });
+  }, 60_000);
 
   it('keeps rows small: the least counted entry goes, counts are halved', () => {
     const store = new TrigramStore(MIB);
