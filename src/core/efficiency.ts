@@ -60,8 +60,11 @@ export interface VisualTokenReceipt {
   /** Rows of keys and values over all layers when the prompt was done, and their bytes. */
   readonly kvRows: number;
   readonly kvBytes: number;
-  /** `compact` removes pruned tokens; `dense` when nothing was pruned. */
-  readonly mode: 'dense' | 'compact';
+  /**
+   * `compact` removes pruned tokens; `frozen` goes on behind an earlier turn as that one was pruned, for another
+   * question; `dense` when nothing was pruned.
+   */
+  readonly mode: 'dense' | 'compact' | 'frozen';
   /** Decoding and encoding, waiting for the images of other requests included. */
   readonly encodeMs: number;
   readonly mergeMs: number;

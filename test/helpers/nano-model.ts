@@ -38,3 +38,14 @@ export function userPrompt(...parts: readonly (string | ContentPart)[]): Prompt 
 /** All that a caller sees of an answer, log-probabilities included. */
 export const said = ({ events }: Result) =>
   events.filter((event) => event.type === 'delta' || event.type === 'finish');
+
+/** The tokens of each choice; the request must ask for log-probabilities. */
+export function tokensOf({ events }: Pick<Result, 'events'>): number[][] {
+  const choices: number[][] = [];
+  for (const event of events) {
+    if (event.type !== 'delta') continue;
+    choices[event.choice] ??= [];
+    choices[event.choice]!.push(...event.logprobs!.map(({ id }) => id));
+  }
+  return choices;
+}

@@ -15,34 +15,45 @@ export interface PlainPruned extends PlainResult {
   readonly entering: readonly (readonly number[])[];
 }
 
+export interface PlainPruning {
+  /** Tokens of the prompt that may be dropped. */
+  readonly droppable: ReadonlySet<number>;
+  readonly layers: PruningLayers;
+  readonly round?: Parameters<typeof plainForward>[3];
+  /** Tokens that an earlier turn dropped before a layer. */
+  readonly gone?: (layer: number) => ReadonlySet<number>;
+}
+
 /**
- * `tokens` are the prompt and what follows it; only `droppable` tokens of the prompt are ever dropped. Importance is
- * computed over the tokens that are left, as if the others were gone.
+ * `tokens` are the prompt and what follows it; only tokens of the prompt are ever dropped. Importance is computed
+ * over the tokens that are left, as if the others were gone.
  */
 export function plainPrunedForward(
   config: DecoderConfig,
   checkpoint: PlainCheckpoint,
   tokens: readonly number[],
   promptLength: number,
-  droppable: ReadonlySet<number>,
-  pruning: PruningLayers,
-  round?: Parameters<typeof plainForward>[3],
+  { droppable, layers, round, gone = () => new Set() }: PlainPruning,
 ): PlainPruned {
   let alive = [...Array(promptLength).keys()];
   const entering: number[][] = [];
   const result = plainForward(config, checkpoint, tokens, round, {
     hidden: (layer) => {
-      entering[layer] = alive;
-      const left = new Set(alive);
+      const before = gone(layer);
+      entering[layer] = alive.filter((token) => !before.has(token));
+      const left = new Set(entering[layer]);
       return new Set([...Array(promptLength).keys()].filter((token) => !left.has(token)));
     },
     scores: (layer, logits) => {
+      const here = entering[layer]!;
       const among = logits.map((head) =>
-        alive.map((i) => alive.filter((j) => j <= i).map((j) => head[i]![j]!)),
+        here.map((i) => here.filter((j) => j <= i).map((j) => head[i]![j]!)),
       );
-      const importance = plainPageRank(among).map((value, i) => (droppable.has(alive[i]!) ? value : 2));
-      const visual = visualAfter(layer, droppable.size, pruning);
-      alive = mostImportant(alive, importance, promptLength - droppable.size + visual);
+      const importance = plainPageRank(among).map((value, i) => (droppable.has(here[i]!) ? value : 2));
+      const visual = here.filter((token) => droppable.has(token)).length;
+      const stay = here.length - visual + visualAfter(layer, droppable.size, layers);
+      const kept = new Set(mostImportant(here, importance, stay));
+      alive = alive.filter((token) => kept.has(token) || !here.includes(token));
     },
   });
   return { ...result, entering };

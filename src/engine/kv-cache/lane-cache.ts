@@ -38,7 +38,7 @@ export interface LaneCache {
   /** Of the tokens from `from` on keeps those at the ascending offsets `rows`, moved together. */
   keep(lane: number, from: number, rows: readonly number[]): void;
   swap(laneA: number, laneB: number): void;
-  /** Copies tokens `[from, to)` out. A pruned prompt can only be read whole, unless all that it dropped still waits. */
+  /** Copies tokens `[from, to)` out. A pruned prompt is read from token 0 on, unless its tokens still wait. */
   read(lane: number, from: number, to: number): KvRows;
   /** Appends the first `count` tokens of `rows` (default: all) to the lane. */
   append(lane: number, rows: KvRows, count?: number): void;

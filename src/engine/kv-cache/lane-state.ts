@@ -31,7 +31,14 @@ export function cutTo(lane: Lane, depth: Depth, layers: number): Lane {
   let { length, pruned } = lane;
   while (!hasRoom({ length, pruned }, depth, layers)) {
     length--;
-    if (pruned !== undefined && length <= pruned.first) pruned = undefined;
+    pruned = prunedWithin(pruned, length);
   }
   return { length, pruned };
+}
+
+/** What is left of a pruned prompt when a lane is cut to `length` tokens. */
+export function prunedWithin(pruned: PrunedPrompt | undefined, length: number): PrunedPrompt | undefined {
+  let left = pruned;
+  while (left !== undefined && length <= left.first) left = left.base;
+  return left;
 }

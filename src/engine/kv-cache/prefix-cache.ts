@@ -19,6 +19,8 @@ export interface Prefix {
   readonly scope: string;
   readonly tokens: readonly number[];
   readonly images?: readonly ImageSpan[];
+  /** Tokens of the first block, if not the usual number. */
+  readonly whole?: number;
   /** From token `at` on the blocks hold something else, which `scope` names. Blocks end there, too. */
   readonly split?: { readonly at: number; readonly scope: string } | undefined;
 }
@@ -83,13 +85,13 @@ interface Block {
 }
 
 /** The whole blocks among the first `length` tokens. */
-function blocksOf({ scope, tokens, images = [], split }: Prefix, length: number): Block[] {
+function blocksOf({ scope, tokens, images = [], split, whole }: Prefix, length: number): Block[] {
   const blocks: Block[] = [];
   let key = createHash('sha256').update(scope).digest('base64');
   for (let from = 0; ; from = blocks.at(-1)!.to) {
     const isBehind = split !== undefined && from >= split.at;
-    const whole = from + PREFIX_BLOCK_TOKENS;
-    const to = split === undefined || isBehind ? whole : Math.min(whole, split.at);
+    const end = from === 0 && whole !== undefined ? whole : from + PREFIX_BLOCK_TOKENS;
+    const to = split === undefined || isBehind ? end : Math.min(end, split.at);
     if (to > length) return blocks;
     key = createHash('sha256')
       .update(key)
@@ -98,6 +100,14 @@ function blocksOf({ scope, tokens, images = [], split }: Prefix, length: number)
       .digest('base64');
     blocks.push({ key, from, to });
   }
+}
+
+/** Names the first `length` tokens with all that shapes them. */
+export function prefixKey({ scope, tokens, images = [] }: Prefix, length: number): string {
+  return createHash('sha256')
+    .update(JSON.stringify([scope, spanNames(images, 0, length)]))
+    .update(Int32Array.from(tokens.slice(0, length)))
+    .digest('base64');
 }
 
 function bytesOf({ data, waiting }: KvRows): number {

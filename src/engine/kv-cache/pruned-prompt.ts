@@ -17,39 +17,58 @@ export interface Waiting {
   readonly rows: readonly WaitingRows[];
 }
 
+export interface PrunedPromptParts {
+  readonly waiting?: Waiting | undefined;
+  readonly base?: PrunedPrompt | undefined;
+}
+
 /** Never changes, so copies of a lane share it. */
 export class PrunedPrompt {
-  /** Tokens before the first one that could be dropped; every layer has them. */
+  /** Tokens before the first one that could be dropped; without a base every layer has them. */
   readonly first: number;
   /** Tokens of the prompt so far. Those behind it are in every layer again. */
   readonly length: number;
   /** While the upper layers have none of the tokens from `first` on; those tokens are all here. */
   readonly waiting: Waiting | undefined;
+  /** An earlier prompt of the same conversation, of which some were dropped already. */
+  readonly base: PrunedPrompt | undefined;
   readonly #kept: readonly Int32Array[];
 
   /** `kept`: per layer the tokens of `[first, length)` that it holds, ascending. */
-  constructor(first: number, length: number, kept: readonly Int32Array[], waiting?: Waiting) {
+  constructor(
+    first: number,
+    length: number,
+    kept: readonly Int32Array[],
+    { waiting, base }: PrunedPromptParts = {},
+  ) {
     this.first = first;
     this.length = length;
     this.#kept = kept;
     this.waiting = waiting;
+    this.base = base;
   }
 
   /** The tokens behind `first`, of which only the layers before the one where they wait have rows. */
-  static waitingBehind(first: number, layers: number, waiting: Waiting): PrunedPrompt {
+  static waitingBehind(first: number, layers: number, waiting: Waiting, base?: PrunedPrompt): PrunedPrompt {
     const tokens = waiting.rows.reduce((sum, rows) => sum + rows.tokens, 0);
     const all = Int32Array.from({ length: tokens }, (_, i) => first + i);
     const none = new Int32Array(0);
     const kept = Array.from({ length: layers }, (_, layer) => (layer < waiting.layer ? all : none));
-    return new PrunedPrompt(first, first + tokens, kept, waiting);
+    return new PrunedPrompt(first, first + tokens, kept, { waiting, base });
+  }
+
+  /** Tokens before the first one that was ever dropped. */
+  get start(): number {
+    return this.base?.start ?? this.first;
   }
 
   /** Rows of the layer that belong to the first `tokens` of the sequence. */
   rows(layer: number, tokens: number): number {
-    if (tokens <= this.first) return tokens;
+    if (tokens <= this.first) return this.base?.rows(layer, tokens) ?? tokens;
+    const before = this.rows(layer, this.first);
     const kept = this.#kept[layer]!;
-    if (tokens >= this.length) return this.first + kept.length + tokens - this.length;
-    return this.first + lowerBound(kept, tokens);
+    if (tokens >= this.length) return before + kept.length + tokens - this.length;
+    return before + lowerBound(kept, tokens);
   }
 
   /** The tokens of `[first, length)` that the layer holds. */

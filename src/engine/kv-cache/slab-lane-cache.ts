@@ -7,7 +7,7 @@
 import { copyFloats } from './copy-floats.js';
 import { type Depth, depthAt, evened, fitsIn, mapDepth } from './depth.js';
 import type { KvRows, LaneCache } from './lane-cache.js';
-import { cutTo, hasRoom, type Lane, rowsOf, tokenRows } from './lane-state.js';
+import { cutTo, hasRoom, type Lane, prunedWithin, rowsOf, tokenRows } from './lane-state.js';
 import { PrunedPrompt, waitingRows } from './pruned-prompt.js';
 
 export interface LaneCacheShape {
@@ -99,7 +99,7 @@ export class SlabLaneCache implements LaneCache {
   truncate(lane: number, length: number): void {
     const state = this.#lane(lane);
     state.length = Math.min(state.length, length);
-    if (state.pruned !== undefined && state.length <= state.pruned.first) state.pruned = undefined;
+    state.pruned = prunedWithin(state.pruned, state.length);
   }
 
   /** Copies nothing when the kept tokens are the first ones. */
@@ -131,10 +131,10 @@ export class SlabLaneCache implements LaneCache {
     if (from < 0 || from > to || to > length) {
       throw new RangeError(`lane ${lane} holds ${length} tokens, not [${from}, ${to})`);
     }
-    const whole = pruned !== undefined && from === 0 && to >= pruned.length;
-    const inside = pruned !== undefined && !whole && from < pruned.length && to > pruned.first;
-    const waiting = inside && from >= pruned.first ? pruned.waiting : undefined;
-    if (inside && waiting === undefined) {
+    const waiting = pruned !== undefined && from >= pruned.first ? pruned.waiting : undefined;
+    const whole = from === 0 && waiting === undefined ? prunedWithin(pruned, to) : undefined;
+    const isPart = pruned !== undefined && from < pruned.length && to > pruned.start;
+    if (isPart && waiting === undefined && whole === undefined) {
       throw new RangeError(`tokens [${from}, ${to}) of lane ${lane} are part of a pruned prompt`);
     }
     const span = (layer: number) => [tokenRows(pruned, layer, from), tokenRows(pruned, layer, to)] as const;
@@ -147,14 +147,9 @@ export class SlabLaneCache implements LaneCache {
         copyFloats(tensor, this.#offset(t >> 1, lane, head, first), data, target, strip);
       }
     }
-    const first = pruned?.first ?? 0;
-    const rows = waiting && [waitingRows(waiting, from - first, to - first)];
-    return {
-      length: to - from,
-      data,
-      ...(whole && { pruned }),
-      ...(rows && { waiting: { ...waiting, rows } }),
-    };
+    if (waiting === undefined) return { length: to - from, data, ...(whole && { pruned: whole }) };
+    const rows = [waitingRows(waiting, from - pruned!.first, to - pruned!.first)];
+    return { length: to - from, data, waiting: { ...waiting, rows } };
   }
 
   /** The first `rows` rows of one layer: `[kvHeads, rows, headDim]` each. */
@@ -194,8 +189,9 @@ export class SlabLaneCache implements LaneCache {
   /** The prompt of a lane to which rows are appended, whole if they wait. */
   #withWaiting({ length, pruned }: Lane, { waiting }: KvRows): PrunedPrompt | undefined {
     if (waiting === undefined) return pruned;
+    const [first, base] = pruned?.waiting === undefined ? [length, pruned] : [pruned.first, pruned.base];
     const rows = [...(pruned?.waiting?.rows ?? []), ...waiting.rows];
-    return PrunedPrompt.waitingBehind(pruned?.first ?? length, this.#layers, { ...waiting, rows });
+    return PrunedPrompt.waitingBehind(first, this.#layers, { ...waiting, rows }, base);
   }
 
   /** The slab of some neighbouring lanes, for the runtime to read: `[lanes, kvHeads, capacity, headDim]`. */
@@ -245,7 +241,7 @@ export class SlabLaneCache implements LaneCache {
   ): void {
     const state = this.#lane(lane);
     const isStage = state.pruned?.waiting !== undefined && state.pruned.first === pruned.first;
-    if (!isStage && (state.pruned !== undefined || state.length !== pruned.first)) {
+    if (!isStage && (state.pruned !== pruned.base || state.length !== pruned.first)) {
       throw new RangeError(`lane ${lane} does not hold just the ${pruned.first} tokens before its images`);
     }
     const next: Lane = { length: pruned.length, pruned };

@@ -167,12 +167,12 @@ export class ModelRunner implements Runner {
     const { firstLane, rows, logitRows } = request;
     if (rows > 0) await this.#passLower(request, pruning, extras);
     if (logitRows.length === 0) return { logits: this.#noLogits, opened: {} };
-    const { first, waiting } = this.cache.pruned(firstLane)!;
+    const { first, waiting, base } = this.cache.pruned(firstLane)!;
     const joining = waitingRows(waiting!, 0, pruning.droppable.length);
     const passing = upperPass(this.#config, first, pruning, joining);
     const run = new PruningRun(this.#config, passing);
     const results = await this.#pass(firstLane, passing, run, run.fetches(), extras);
-    this.cache.appendPruned(firstLane, run.prunedPrompt(results), run.newKeys, run.newValues);
+    this.cache.appendPruned(firstLane, run.prunedPrompt(results, base), run.newKeys, run.newValues);
     return { logits: results.logits!.data as Float32Array, opened: {} };
   }
 
@@ -182,16 +182,18 @@ export class ModelRunner implements Runner {
     extras: StepExtras,
   ): Promise<void> {
     const before = this.cache.length(firstLane);
-    const { first, waiting } = this.cache.pruned(firstLane) ?? { first: before, waiting: undefined };
+    const held = this.cache.pruned(firstLane);
+    const begun = held?.waiting === undefined ? undefined : held;
     const passing = lowerPass(this.#config, before, rows, layers);
     const run = new PruningRun(this.#config, passing);
     this.#growRotary(before, rows);
     this.#embed(tokenIds, embedded, run.embeddings);
     const leaving = roomFor(this.#config, rows);
     await this.#pass(firstLane, passing, run, run.fetches(leaving), extras);
-    const all = { layer: layers.first, rows: [...(waiting?.rows ?? []), leaving] };
-    const begun = PrunedPrompt.waitingBehind(first, this.#config.layers, all);
-    this.cache.appendPruned(firstLane, begun, run.newKeys, run.newValues);
+    const waiting = { layer: layers.first, rows: [...(begun?.waiting?.rows ?? []), leaving] };
+    const [first, base] = begun === undefined ? [before, held] : [begun.first, begun.base];
+    const next = PrunedPrompt.waitingBehind(first, this.#config.layers, waiting, base);
+    this.cache.appendPruned(firstLane, next, run.newKeys, run.newValues);
   }
 
   async #pass(

@@ -123,7 +123,7 @@ export class PruningRun {
   }
 
   /** What each layer now holds of the prompt, from what the run of the upper layers returned. */
-  prunedPrompt(results: Readonly<Record<string, Tensor>>): PrunedPrompt {
+  prunedPrompt(results: Readonly<Record<string, Tensor>>, base: PrunedPrompt | undefined): PrunedPrompt {
     const { before, count, from, entering } = this.#rows;
     const kept = entering.map((rows, layer) => {
       const chosen = results[pruningOutputs.entering(layer)]?.data as BigInt64Array | undefined;
@@ -132,7 +132,7 @@ export class PruningRun {
         (_, i) => before + Number(chosen?.[i] ?? i),
       );
     });
-    return new PrunedPrompt(before, before + count, kept);
+    return new PrunedPrompt(before, before + count, kept, { base });
   }
 
   #places(identityRow: number): Feeds {

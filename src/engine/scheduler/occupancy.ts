@@ -123,13 +123,15 @@ export class Occupancy {
   }
 
   #enter(sequence: Sequence): void {
+    const { saved } = sequence;
+    const known = saved === undefined ? this.#prefixes.find(sequence) : [];
     this.#slab.reserve(this.lanes.used + 1, deepest(this.#deepest(), wholeDepth(sequence)));
     const lane = this.lanes.add(sequence);
-    if (sequence.saved !== undefined) {
-      this.#cache.append(lane, sequence.saved);
-      sequence.saved = undefined;
+    if (saved === undefined) {
+      this.#prefixes.take(sequence, lane, known);
     } else {
-      this.#prefixes.take(sequence, lane);
+      this.#cache.append(lane, saved);
+      sequence.saved = undefined;
     }
     if (this.#decodes(sequence)) this.lanes.promote(sequence);
   }

@@ -54,7 +54,8 @@ export class PromptChunks {
     });
     const share = pruning === undefined ? 1 : pruning.layers.first / this.#runner.shape.layers;
     if (rows > 0 && share > 0) this.#pacer.measured(rows * share, performance.now() - startedAt);
-    generation.ledger?.addChunk(rows, computed, pruning);
+    if (pruning !== undefined && rows === 0) generation.ledger?.addUpper();
+    else generation.ledger?.addChunk(rows, computed, pruning === undefined ? 'all' : 'lower');
     const { vocabSize } = this.#runner;
     return wanted.map((_, row) => logits.subarray(row * vocabSize, (row + 1) * vocabSize));
   }

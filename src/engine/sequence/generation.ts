@@ -9,11 +9,12 @@ import type { DraftRules } from '../../decoding/speculative/draft-tree.js';
 import type { Drafter } from '../../decoding/speculative/drafter.js';
 import type { Drafting } from '../../decoding/speculative/drafting.js';
 import { type AnswerPlan, plainAnswer } from '../answer/answer-plan.js';
+import type { PrunedPrompt } from '../kv-cache/pruned-prompt.js';
 import type { EncodedPrompt, Tokenizer } from '../tokenizer/tokenizer.js';
 import { type CostModel, ImageLedger, type MergingWork } from './image-ledger.js';
 import type { ImageSpan } from './image-span.js';
 import { PromptScorer } from './prompt-scorer.js';
-import type { PruningPlan } from './pruning-plan.js';
+import { type PruningPlan, planBehind } from './pruning-plan.js';
 import { Sequence } from './sequence.js';
 
 /** What all requests to one model share. */
@@ -57,7 +58,6 @@ export class Generation {
   readonly model: GenerationModel;
   readonly promptIds: readonly number[];
   readonly images: readonly ImageSpan[];
-  readonly pruning: PruningPlan | undefined;
   /** Only of requests with images. */
   readonly ledger: ImageLedger | undefined;
   /** What the context leaves, if the request does not say less. */
@@ -81,6 +81,7 @@ export class Generation {
   readonly #predictionIds: readonly number[] | undefined;
   readonly #banned: ReadonlySet<number>;
   #cachedTokens = 0;
+  #pruning: PruningPlan | undefined;
 
   constructor(
     request: GenerateRequest,
@@ -95,7 +96,7 @@ export class Generation {
     this.promptIds = prompt.ids;
     this.images = prompt.images ?? [];
     this.#imageUsage = prompt.imageUsage;
-    this.pruning = prompt.pruning;
+    this.#pruning = prompt.pruning;
     this.ledger =
       prompt.merging &&
       new ImageLedger(model.cost, prompt.ids.length, this.images, prompt.merging, prompt.pruning);
@@ -124,6 +125,18 @@ export class Generation {
   /** The choice that computes the prompt for all of them. */
   get leader(): Sequence {
     return this.sequences[0]!;
+  }
+
+  get pruning(): PruningPlan | undefined {
+    return this.#pruning;
+  }
+
+  /** Takes an earlier turn over as it was pruned; to be called before the leader gets its lane. */
+  continueBehind(base: PrunedPrompt): void {
+    const { layers, entering } = this.#pruning!;
+    const tokens = { layers, layerCount: entering.length, promptLength: this.promptIds.length };
+    this.#pruning = planBehind(base, { ...tokens, spans: this.images });
+    this.ledger?.replan(this.#pruning);
   }
 
   get admitted(): boolean {

@@ -2,10 +2,11 @@
 
 import type { EfficiencyReceipt, FlopsReceipt, VisualTokenReceipt } from '../../core/efficiency.js';
 import type { ImageUsage } from '../../core/messages.js';
+import { depthAt } from '../kv-cache/depth.js';
 import type { DecoderShape } from '../visual-tokens/flops.js';
-import { chunkFlops, decodeFlops, headFlops, promptFlops, prunedFlops } from '../visual-tokens/flops.js';
+import { decodeFlops, headFlops, layerFlops, promptFlops, prunedFlops } from '../visual-tokens/flops.js';
 import type { PruningPlan, Span } from './pruning-plan.js';
-import { rowsAfterPrompt } from './pruning-plan.js';
+import { depthOf, rowsAfterPrompt, rowsBefore } from './pruning-plan.js';
 
 /** What is needed of a model to count. */
 export interface CostModel {
@@ -28,7 +29,7 @@ export class ImageLedger {
   readonly #promptLength: number;
   readonly #imageTokens: number;
   readonly #merging: MergingWork;
-  readonly #pruning: PruningPlan | undefined;
+  #pruning: PruningPlan | undefined;
   #promptFlops = 0;
   #lowerCached = 0;
   #overhead: number;
@@ -48,20 +49,33 @@ export class ImageLedger {
     this.#overhead = merging.flops;
   }
 
+  /** An earlier turn is taken over, so that the plan is another one. */
+  replan(pruning: PruningPlan): void {
+    this.#pruning = pruning;
+  }
+
   /** So many tokens need not be computed in the layers before the one where pruning begins. */
   foundLower(tokens: number): void {
     this.#lowerCached = tokens;
   }
 
-  /** `rows` tokens of the prompt were computed behind `past` others; with pruning 0 for the rest of the layers. */
-  addChunk(rows: number, past: number, pruning?: PruningPlan): void {
+  /** `rows` tokens of the prompt passed the layers behind `past` others: all of them, or those below pruning. */
+  addChunk(rows: number, past: number, layers: 'all' | 'lower'): void {
     const { shape } = this.#model;
-    if (pruning === undefined || rows > 0) {
-      const layers = pruning?.layers.first ?? shape.layers;
-      this.#promptFlops += chunkFlops({ ...shape, layers }, rows, past);
-      return;
+    const end = layers === 'all' ? shape.layers : this.#pruning!.layers.first;
+    const depth = depthOf(this.#pruning, past);
+    for (let layer = 0; layer < end; layer++) {
+      this.#promptFlops += layerFlops(shape, { rows, keys: depthAt(depth, layer) + rows });
     }
-    const { flops, scoring } = prunedFlops(shape, pruning);
+  }
+
+  /** All tokens that may be dropped, and those behind, passed the rest of the layers. */
+  addUpper(): void {
+    const plan = this.#pruning!;
+    const { flops, scoring } = prunedFlops(this.#model.shape, {
+      ...plan,
+      before: rowsBefore(plan, plan.first),
+    });
     this.#promptFlops += flops;
     this.#overhead += scoring;
   }
@@ -83,7 +97,7 @@ export class ImageLedger {
       perLayer,
       kvRows,
       kvBytes: kvRows * this.#model.kvRowBytes,
-      mode: this.#pruning === undefined ? 'dense' : 'compact',
+      mode: this.#mode,
       encodeMs: usage.encodeMs - this.#merging.ms,
       mergeMs: this.#merging.ms,
       prefillMs,
@@ -102,6 +116,14 @@ export class ImageLedger {
     const dense = promptFlops(shape, unmerged, chunk) + answer(Array<number>(shape.layers).fill(unmerged));
     const executed = this.#promptFlops + this.#merging.flops + answer(this.#rows);
     return { executed, dense, overhead: this.#overhead };
+  }
+
+  get #mode(): VisualTokenReceipt['mode'] {
+    if (this.#pruning === undefined) return 'dense';
+    const { base } = this.#pruning;
+    // The very same prompt is taken over as it would be pruned now, unless it went on behind another one itself.
+    const isSame = base?.length === this.#promptLength && base.base === undefined;
+    return base === undefined || isSame ? 'compact' : 'frozen';
   }
 
   /** Rows in each layer when the prompt is done. */

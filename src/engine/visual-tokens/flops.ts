@@ -85,8 +85,8 @@ export interface PrunedWork {
 /** A prompt of which layers drop tokens. */
 export interface PrunedWorkload {
   readonly layers: PruningLayers;
-  /** Tokens before the first one that may be dropped. */
-  readonly first: number;
+  /** Keys that each layer has of the tokens before the first one that may be dropped. */
+  readonly before: readonly number[];
   /** Of those behind, the tokens that enter each layer, and those that stay in all. */
   readonly entering: readonly number[];
   readonly fixed: number;
@@ -95,14 +95,15 @@ export interface PrunedWorkload {
 /** The layers from the one where pruning begins on. They rank their tokens where more than `fixed` stay. */
 export function prunedFlops(
   shape: DecoderShape,
-  { layers, first: past, entering, fixed }: PrunedWorkload,
+  { layers, before, entering, fixed }: PrunedWorkload,
 ): PrunedWork {
   let [flops, scoring] = [0, 0];
   for (let layer = layers.first; layer < entering.length; layer++) {
     const rows = entering[layer]!;
     const kept = entering[layer + 1] ?? rows;
-    flops += layerFlops(shape, { rows, keys: past + rows, kept });
-    if (kept < rows && kept > fixed) scoring += scoringFlops(shape.heads, rows, past + rows);
+    const keys = before[layer]! + rows;
+    flops += layerFlops(shape, { rows, keys, kept });
+    if (kept < rows && kept > fixed) scoring += scoringFlops(shape.heads, rows, keys);
   }
   return { flops: flops + scoring, scoring };
 }

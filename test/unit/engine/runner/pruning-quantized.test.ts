@@ -35,15 +35,11 @@ describe.each([
     const expected = [undefined, roundedToInt8].map((round) => {
       const tokens = [...prompt, ...following];
       const droppable = new Set(visual);
-      return plainPrunedForward(
-        config,
-        dequantized(plain, bitsOf[weights]),
-        tokens,
-        40,
+      return plainPrunedForward(config, dequantized(plain, bitsOf[weights]), tokens, 40, {
         droppable,
-        schedule,
-        round,
-      );
+        layers: schedule,
+        ...(round && { round }),
+      });
     });
     const [exact, rounded] = expected as [(typeof expected)[0], (typeof expected)[0]];
     reset(runner, 1, 64);

@@ -93,7 +93,10 @@ describe('a prompt that drops tokens between layers', () => {
     const droppable = droppableOf(prompt as Prompt);
     droppable.delete(prompt.tokens.length - 1);
     const logits = await prune(0, prompt as Prompt, layers);
-    const expected = plainPrunedForward(fixture.model.config, plain, prompt.tokens, 40, droppable, layers);
+    const expected = plainPrunedForward(fixture.model.config, plain, prompt.tokens, 40, {
+      droppable,
+      layers,
+    });
     expect(entering(0)).toEqual(expected.entering.map((tokens) => [...tokens]));
     expect(relativeError(logits, Float32Array.from(expected.logits.at(-1)!))).toBeLessThan(1e-5);
   });
@@ -103,7 +106,10 @@ describe('a prompt that drops tokens between layers', () => {
     await prune(0, middle, schedule);
     const following = seededTokens(2, 32, shape.vocab);
     const all = [...middle.tokens, ...following];
-    const expected = plainPrunedForward(fixture.model.config, plain, all, 40, droppableOf(middle), schedule);
+    const expected = plainPrunedForward(fixture.model.config, plain, all, 40, {
+      droppable: droppableOf(middle),
+      layers: schedule,
+    });
     for (const [i, token] of following.entries()) {
       const { logits } = await feed(fixture.runner, 0, [[token]]);
       expect(relativeError(logits, Float32Array.from(expected.logits[40 + i]!))).toBeLessThan(1e-5);
@@ -230,6 +236,69 @@ describe('lanes with and without a pruned prompt', () => {
     expect(Array.from({ length: 28 }, (_, layer) => runner.cache.rows(0, layer))).toEqual(rows);
     runner.cache.truncate(0, length);
     expect(relativeError((await feed(runner, 0, [[5]])).logits, next.logits)).toBeLessThan(1e-5);
+  });
+});
+
+describe('a turn behind a pruned one', () => {
+  const tokens = [...middle.tokens, ...seededTokens(31, 30, shape.vocab)];
+  /** Text, a second image, text. */
+  const second = Array.from({ length: 12 }, (_, i) => 48 + i);
+  const flags = Uint8Array.from({ length: 16 }, (_, i) => (i < 12 ? 1 : 0));
+
+  function expectedTurns() {
+    const { config } = fixture.model;
+    const first = plainPrunedForward(config, plain, tokens.slice(0, 40), 40, {
+      droppable: droppableOf(middle),
+      layers: schedule,
+    });
+    const gone = (layer: number) =>
+      new Set([...middle.tokens.keys()].filter((token) => !first.entering[layer]!.includes(token)));
+    return plainPrunedForward(config, plain, tokens, 64, {
+      droppable: new Set(second),
+      layers: schedule,
+      gone,
+    });
+  }
+
+  it.each([4, 16])('drops tokens of its own image only, in chunks of %i', async (chunk) => {
+    const { runner } = fixture;
+    const expected = expectedTurns();
+    reset(runner, 1, 128);
+    await prune(0, middle, schedule);
+    await feed(runner, 0, [tokens.slice(40, 48)]);
+    const pruning = { layers: schedule, droppable: flags };
+    for (let from = 48; from < 64; from += chunk) {
+      await runner.forward({ ...chunkOf(0, tokens.slice(from, from + chunk)), pruning });
+    }
+    const saved = runner.cache.read(0, 0, 64);
+    runner.cache.truncate(0, 0);
+    runner.cache.append(0, saved);
+    const logits = await runner.forward({ ...chunkOf(0, []), logitRows: Int32Array.of(0), pruning });
+    expect(relativeError(logits.slice(), Float32Array.from(expected.logits[63]!))).toBeLessThan(1e-5);
+    expect(entering(0)).toEqual(expected.entering.map((kept) => kept.filter((token) => token >= 48)));
+    for (let token = 64; token < 70; token++) {
+      const step = await feed(runner, 0, [[tokens[token]!]]);
+      expect(relativeError(step.logits, Float32Array.from(expected.logits[token]!))).toBeLessThan(1e-5);
+    }
+    const rows = expected.entering.map((kept) => kept.length + 6);
+    expect(rows.map((_, layer) => runner.cache.rows(0, layer))).toEqual(rows);
+  });
+
+  it('is forgotten without the turn before, and that one on its own', async () => {
+    const { runner } = fixture;
+    reset(runner, 1, 128);
+    await prune(0, middle, schedule);
+    await feed(runner, 0, [tokens.slice(40, 48)]);
+    const first = runner.cache.pruned(0);
+    const pruning = { layers: schedule, droppable: flags };
+    const rest = { ...chunkOf(0, tokens.slice(48, 64)), logitRows: Int32Array.of(15) };
+    await runner.forward({ ...rest, pruning });
+    expect(runner.cache.pruned(0)).not.toBe(first);
+    runner.cache.truncate(0, 48);
+    expect(runner.cache.pruned(0)).toBe(first);
+    expect(runner.cache.rows(0, 27)).toBe(48 - 26);
+    runner.cache.truncate(0, 0);
+    expect(runner.cache.pruned(0)).toBeUndefined();
   });
 });
 
