@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image
+from PIL import Image, ImageOps
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 from transformers import (
     AutoModelForImageTextToText,
@@ -33,6 +33,7 @@ from transformers import (
     SiglipImageProcessor,
     SiglipVisionConfig,
 )
+from transformers.video_utils import make_batched_videos
 
 from random_models import build, greedy, save, search, write_facts
 
@@ -41,6 +42,9 @@ GREEDY_TOKENS = 24
 MIN_DISTINCT = 8
 
 # ---- images ----
+
+
+FRAMES = [f"frame-{i}.jpg" for i in range(5)]
 
 
 def photo(width, height, seed=0):
@@ -79,6 +83,8 @@ def write_images(folder):
     exif[0x0112] = 6
     small.save(folder / "rotated.jpg", quality=85, exif=exif)
     Image.new("RGB", (1, 1), (200, 30, 90)).save(folder / "dot.png")
+    for seed, name in enumerate(FRAMES):
+        photo(52, 38, 10 + seed).save(folder / name, quality=80)
     stripe = np.stack([np.arange(5000) // 20 % 256, np.arange(5000) // 7 % 256, np.arange(5000) % 256], -1)
     Image.fromarray(stripe.astype(np.uint8).reshape(5000, 1, 3)).save(folder / "stripe.png")
 
@@ -86,8 +92,8 @@ def write_images(folder):
 # ---- checkpoints ----
 
 PARTS_ONLY = """{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\n' }}\
-{% for part in message['content'] %}{% if part['type'] == 'image' %}{{ '<image>' }}{% else %}{{ part['text'] }}\
-{% endif %}{% endfor %}{{ '<|im_end|>\n' }}{% endfor %}\
+{% for part in message['content'] %}{% if part['type'] == 'text' %}{{ part['text'] }}\
+{% else %}{{ '<' + part['type'] + '>' }}{% endif %}{% endfor %}{{ '<|im_end|>\n' }}{% endfor %}\
 {% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"""
 STRINGS_TOO = """{% for message in messages %}{{ message['role'] + ': ' }}{% if message['content'] is string %}\
 {{ message['content'] }}{% else %}{% for part in message['content'] %}{% if part['type'] == 'text' %}\
@@ -100,11 +106,26 @@ TAGS = ["<fake_token_around_image>", "<global-img>", "<end_of_utterance>"] + [
 ]
 
 
-class ImagesOnly(LlavaOnevisionProcessor):
-    """The processor without its video half, which needs torchvision."""
+class WithoutTorchvision(LlavaOnevisionProcessor):
+    """The processor with a video half that needs no torchvision."""
 
     def check_argument_for_proper_class(self, name, argument):
         return type(argument)
+
+
+class PillowFrames(LlavaOnevisionImageProcessor):
+    """Frames as LlavaOnevisionVideoProcessor prepares them (scaled to a square, rescaled, normalised), by Pillow."""
+
+    def __call__(self, videos, **kwargs):
+        frames = [torch.stack([self.prepare(frame) for frame in video]) for video in make_batched_videos(videos)]
+        return {"pixel_values_videos": torch.stack(frames)}
+
+    def prepare(self, frame):
+        side = self.size["height"]
+        scaled = Image.fromarray(frame).resize((side, side), self.resample)
+        values = torch.from_numpy(np.asarray(scaled)).permute(2, 0, 1) / 255
+        mean, std = (torch.tensor(numbers)[:, None, None] for numbers in (self.image_mean, self.image_std))
+        return (values - mean) / std
 
 
 def make_tokenizer(template, more=()):
@@ -187,7 +208,7 @@ def onevision():
     grid = [[26 * rows, 26 * columns] for rows in range(1, 4) for columns in range(1, 4)]
     config = LlavaOnevisionConfig(
         vision_config=tower(
-            SiglipVisionConfig, image_size=26, patch_size=6, num_hidden_layers=2, vision_use_head=False
+            SiglipVisionConfig, image_size=26, patch_size=5, num_hidden_layers=2, vision_use_head=False
         ),
         text_config=decoder(Qwen2Config, tokenizer, tie_word_embeddings=True),
         image_token_index=tokenizer.convert_tokens_to_ids("<image>"),
@@ -197,8 +218,9 @@ def onevision():
         tie_word_embeddings=True,
     )
     images = LlavaOnevisionImageProcessor(size={"height": 26, "width": 26}, image_grid_pinpoints=grid)
-    processor = ImagesOnly(
-        images, tokenizer, None, num_image_tokens=16,
+    frames = PillowFrames(size=images.size, image_mean=[0.5, 0.5, 0.5], image_std=[0.5, 0.5, 0.5])
+    processor = WithoutTorchvision(
+        images, tokenizer, frames, num_image_tokens=25,
         vision_feature_select_strategy="full", chat_template=tokenizer.chat_template,
         vision_aspect_ratio="anyres_max_2",
     )
@@ -229,6 +251,10 @@ FIXTURES = {"clip-llava": clip_llava, "siglip-llava": siglip_llava, "onevision":
 
 def image(name):
     return {"type": "image", "path": str(ROOT / "images" / name)}
+
+
+def video(*names):
+    return {"type": "video", "frames": list(names)}
 
 
 def text(words):
@@ -262,14 +288,36 @@ CONVERSATIONS = {
     ],
 }
 
+VIDEO_CONVERSATIONS = {
+    "video first": [user(video(*FRAMES), text("What happens?"))],
+    "video between words": [user(text("Look at "), video(*FRAMES[:3]), text(" and tell me."))],
+    "video of one frame": [user(text("What is this? "), video(FRAMES[1]))],
+    "video beside an image": [user(video(*FRAMES[:2]), text("or"), image("photo.jpg"), text("?"))],
+    "image beside a video, then another": [
+        user(image("wide.webp"), video(*FRAMES[:3]), image("tall.jpg"), text("Which?")),
+        assistant("The first."),
+        user(text("And this?"), video(*FRAMES[2:])),
+    ],
+}
+
 SHAPES = ["photo.jpg", "tall.jpg", "wide.webp", "rotated.jpg", "dot.png", "stripe.png"]
 COLOURS = ["alpha.png", "palette.png", "grey.png", "grey-alpha.png", "cmyk.jpg", "bilevel.png", "grey16.png"]
 
 
 def inputs_of(processor, messages):
-    return processor.apply_chat_template(
-        messages, add_generation_prompt=True, tokenize=True, return_dict=True, return_tensors="pt"
-    )
+    parts = [part for message in messages for part in message["content"]]
+    images = [upright(part["path"]) for part in parts if part["type"] == "image"]
+    videos = [[upright(ROOT / "images" / name) for name in part["frames"]] for part in parts if part["type"] == "video"]
+    if not videos:
+        return processor.apply_chat_template(
+            messages, add_generation_prompt=True, tokenize=True, return_dict=True, return_tensors="pt"
+        )
+    prompt = processor.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
+    return processor(images=[images] if images else None, text=[prompt], videos=videos, return_tensors="pt")
+
+
+def upright(path):
+    return ImageOps.exif_transpose(Image.open(path)).convert("RGB")
 
 
 def plain(messages):
@@ -285,7 +333,8 @@ def plain(messages):
 
 def expectations(model, processor):
     cases = []
-    for name, messages in CONVERSATIONS.items():
+    videos = VIDEO_CONVERSATIONS if isinstance(processor, LlavaOnevisionProcessor) else {}
+    for name, messages in {**CONVERSATIONS, **videos}.items():
         inputs = inputs_of(processor, messages)
         tokens = greedy(model, inputs, GREEDY_TOKENS)
         if tokens is None or len(set(tokens)) < MIN_DISTINCT:
@@ -301,6 +350,13 @@ def features(model, processor):
     visual = {key: value for key, value in inputs.items() if key not in ("input_ids", "attention_mask")}
     rows = model.get_image_features(**visual).pooler_output
     return torch.cat([part.reshape(-1, part.shape[-1]) for part in rows])
+
+
+@torch.no_grad()
+def video_features(model, processor):
+    """Rows of the decoder for the video of the first conversation that has one."""
+    inputs = inputs_of(processor, VIDEO_CONVERSATIONS["video first"])
+    return model.get_video_features(inputs["pixel_values_videos"]).pooler_output[0]
 
 
 def levels(processor, name):
@@ -319,11 +375,14 @@ def write(name, processor, model, dtype, cases, seed):
     save(folder, model, dtype)
     if isinstance(processor, ImagesOnly):
         processor.image_processor.save_pretrained(folder)
+        write_video_config(processor.video_processor, folder)
         processor.tokenizer.save_pretrained(folder)
     else:
         processor.save_pretrained(folder)
         AutoProcessor.from_pretrained(folder)
     features(model, processor).numpy().astype("<f4").tofile(folder / "features.f32")
+    if isinstance(processor, LlavaOnevisionProcessor):
+        video_features(model, processor).numpy().astype("<f4").tofile(folder / "video-features.f32")
     pixels, offset = [], 0
     with open(folder / "levels.u8", "wb") as file:
         for image_name in SHAPES + (COLOURS if "llava" in name else []):
@@ -331,6 +390,24 @@ def write(name, processor, model, dtype, cases, seed):
             pixels.append(dict(image=image_name, offset=offset, tiles=values.shape[0], firstValues=first))
             offset += file.write(values.permute(0, 2, 3, 1).contiguous().numpy().tobytes())
     write_facts(folder, seed=seed, cases=cases, pixels=pixels)
+
+
+def write_video_config(frames, folder):
+    """As LlavaOnevisionVideoProcessor would write its settings; not those of images, so that a test sees who reads them."""
+    size = {"height": frames.size["height"], "width": frames.size["width"]}
+    config = dict(
+        video_processor_type="LlavaOnevisionVideoProcessor",
+        do_resize=True,
+        size=size,
+        resample=3,
+        do_rescale=True,
+        rescale_factor=1 / 255,
+        do_normalize=True,
+        image_mean=frames.image_mean,
+        image_std=frames.image_std,
+        do_sample_frames=False,
+    )
+    (folder / "video_preprocessor_config.json").write_text(json.dumps(config, indent=2) + "\n")
 
 
 def make(name):

@@ -9,6 +9,18 @@ export interface TokenMerging {
   /** Share of the visual tokens that is left, in (0, 1]. */
   readonly keep: number;
   readonly order: 'reference' | 'raster';
+  /** Averages what is alike, or what lies in the same cell of a coarser grid, which keeps places; similarity if absent. */
+  readonly reducer?: 'similarity' | 'grid_pool';
+}
+
+/** How much of images and videos is looked at, before the encoder. */
+export interface VisualBudget {
+  /** Most tiles of an image beside the whole view. */
+  readonly maxTiles?: number | undefined;
+  /** Most frames of a video. */
+  readonly maxFrames?: number | undefined;
+  /** Fewer tiles where no more detail than this is lost with them, in levels (0–255). */
+  readonly lostDetail?: number | undefined;
 }
 
 /** Fractions of the depth of the decoder between which visual tokens are dropped. */
@@ -34,6 +46,7 @@ export interface DraftVerification {
 export interface EfficiencyOptions {
   readonly tokenMerging?: TokenMerging | false;
   readonly tokenPruning?: TokenPruning | false;
+  readonly visualBudget?: VisualBudget | false;
   readonly draftVerification?: DraftVerification | false;
 }
 
@@ -41,6 +54,7 @@ export interface EfficiencyOptions {
 export interface EfficiencyPlan {
   readonly tokenMerging: TokenMerging | undefined;
   readonly tokenPruning: TokenPruning | undefined;
+  readonly visualBudget: VisualBudget | undefined;
   readonly draftVerification: DraftVerification | undefined;
 }
 
@@ -51,7 +65,10 @@ export interface VisualTokenReceipt {
   readonly cachedImages: number;
   /** Tokens, from the first image on, that were cached up to the layer where pruning begins. */
   readonly lowerCached: number;
-  /** As the encoder gave them. */
+  /** Views of images and frames of videos that go through the encoder, and how many there would be without a budget. */
+  readonly views: number;
+  readonly fullViews: number;
+  /** Tokens that the prompt would have had at full resolution, unmerged. */
   readonly encoded: number;
   /** After merging; so many enter the decoder. */
   readonly merged: number;
@@ -113,7 +130,25 @@ const share = z.number().min(0).max(1);
 const tokenMerging = z.strictObject({
   keep: z.number().gt(0).max(1),
   order: z.enum(['reference', 'raster']).default('reference'),
+  reducer: z.enum(['similarity', 'grid_pool']).default('similarity'),
 });
+
+/** The most of either that a request may name. */
+const maxViews = 1024;
+
+const visualBudget = z
+  .strictObject({
+    max_tiles: z.int().min(0).max(maxViews).optional(),
+    max_frames: z.int().min(1).max(maxViews).optional(),
+    lost_detail: z.number().min(0).max(255).optional(),
+  })
+  .transform(
+    ({ max_tiles, max_frames, lost_detail }): VisualBudget => ({
+      maxTiles: max_tiles,
+      maxFrames: max_frames,
+      lostDetail: lost_detail,
+    }),
+  );
 
 const tokenPruning = z
   .strictObject({ start: share.default(defaultStart), end: share.default(defaultEnd) })
@@ -156,20 +191,22 @@ const needsRouter = z.unknown().refine((value) => value === undefined || value =
   message: 'needs a model that was trained with a router, and none is served here',
 });
 
-/** `{ token_merging, token_pruning, draft_verification }`, as in request bodies and in configuration files. */
+/** `{ token_merging, token_pruning, visual_budget, draft_verification }`, as in request bodies and in configuration files. */
 export const efficiencySchema = z
   .strictObject({
     profile: z.literal('exact').nullish(),
     token_merging: z.union([off, tokenMerging]).nullish(),
     token_pruning: z.union([off, tokenPruning]).nullish(),
+    visual_budget: z.union([off, visualBudget]).nullish(),
     mixture_of_depths: needsRouter.optional(),
     draft_verification: z.union([off, z.enum(['off', 'auto']), draftVerification]).nullish(),
   })
   .transform(
-    ({ profile, token_merging, token_pruning, draft_verification }): EfficiencyOptions => ({
-      ...(profile === 'exact' && { tokenMerging: false, tokenPruning: false }),
+    ({ profile, token_merging, token_pruning, visual_budget, draft_verification }): EfficiencyOptions => ({
+      ...(profile === 'exact' && { tokenMerging: false, tokenPruning: false, visualBudget: false }),
       ...(token_merging != null && { tokenMerging: token_merging }),
       ...(token_pruning != null && { tokenPruning: token_pruning }),
+      ...(visual_budget != null && { visualBudget: visual_budget }),
       ...(draft_verification != null && { draftVerification: draftsOf(draft_verification) }),
     }),
   );
@@ -199,6 +236,7 @@ export function efficiencyPlan(...nearestFirst: readonly EfficiencyOptions[]): E
   return {
     tokenMerging: nearest(nearestFirst.map((options) => options.tokenMerging)),
     tokenPruning: nearest(nearestFirst.map((options) => options.tokenPruning)),
+    visualBudget: nearest(nearestFirst.map((options) => options.visualBudget)),
     draftVerification: nearest(nearestFirst.map((options) => options.draftVerification)),
   };
 }

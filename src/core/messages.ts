@@ -30,11 +30,18 @@ export interface TextPart {
   readonly text: string;
 }
 
-export type ContentPart = TextPart | ImagePart | ImageLink;
+/** Frames in the order of time, each a file; or a single file that holds them all, as an animation does. */
+export interface VideoPart {
+  readonly type: 'video';
+  readonly frames: readonly (ImagePart | ImageLink)[];
+  readonly param: string;
+}
+
+export type ContentPart = TextPart | ImagePart | ImageLink | VideoPart;
 
 export interface ChatMessage {
   readonly role: 'system' | 'developer' | 'user' | 'assistant' | 'tool';
-  /** Parts only where there is an image among them. */
+  /** Parts only where there is an image or video among them. */
   readonly content: string | null | readonly ContentPart[];
   readonly name?: string;
   readonly tool_call_id?: string;
@@ -183,8 +190,9 @@ export interface ImageUsage {
   readonly count: number;
   /** Images that were not encoded again. */
   readonly cached: number;
-  /** Rows of the encoder. */
-  readonly tokensIn: number;
+  /** Views and frames that the encoder saw, and those that it would have seen without a budget. */
+  readonly views: number;
+  readonly fullViews: number;
   /** Rows in the prompt, tags and text around them not counted. */
   readonly tokens: number;
   /** Decoding and encoding, waiting for the images of other requests included. */

@@ -7,6 +7,13 @@ const MIB = 2 ** 20;
 
 export const imageConfigSchema = z.strictObject({
   maxImages: z.int().min(1).max(1024).default(16).describe('Images that one request may bring.'),
+  maxVideos: z.int().min(0).max(64).default(4).describe('Videos that one request may bring.'),
+  maxFrames: z
+    .int()
+    .min(1)
+    .max(1024)
+    .default(32)
+    .describe('Frames of a video that are looked at; of more, so many evenly spaced ones.'),
   maxBytes: z
     .int()
     .min(1024)

@@ -8,8 +8,9 @@ import { embeddedRows } from './sequence/image-span.js';
 import { planPruning } from './sequence/pruning-plan.js';
 import { drawTokens } from './vision/draw-tokens.js';
 import { encodePng } from './vision/encode-png.js';
-import { reducedTokens, visualPolicy } from './vision/reduce-visual-tokens.js';
-import type { ExplainedImage, PlannedImage, Vision } from './vision/vision.js';
+import { visualPolicy } from './vision/reduce-visual-tokens.js';
+import type { ExplainedImage, Vision } from './vision/vision.js';
+import type { Look, PlannedVisual } from './vision/visual-planner.js';
 import { PromptReader } from './worker/prompt-reader.js';
 
 export interface InspectedImage {
@@ -32,17 +33,18 @@ export async function inspectImage(
   plan: EfficiencyPlan,
 ): Promise<InspectedImage> {
   const vision = requireVision(model);
-  const [planned] = await vision.plan([image], visualPolicy(plan.tokenMerging));
+  const look = { policy: visualPolicy(plan.tokenMerging), budget: plan.visualBudget };
+  const [planned] = await vision.plan([image], look);
   const explained = await vision.explain(planned!);
   requirePlaces(planned!, explained);
-  const places = await computePrompt(model, vision, promptOf(image, question), plan);
+  const places = await computePrompt(model, vision, promptOf(image, question), look, plan.tokenPruning);
   const stayed = spread(places.map((place) => layersOf(model.runner, place)));
   const groups = explained.tiles.length;
-  const tokens = reducedTokens(explained.memberOf.length / groups, planned!.policy);
+  const { tokens } = planned!.layout;
   const { layers } = model.runner.shape;
   return {
     png: await encodePng(drawTokens(explained, byGroup(stayed, groups, tokens))),
-    encoded: planned!.unmergedRows,
+    encoded: planned!.fullRows,
     merged: places.length,
     perLayer: Array.from({ length: layers }, (_, layer) => rowsIn(model.runner, layer)),
   };
@@ -53,8 +55,8 @@ function requireVision({ vision }: LoadedModel): Vision {
   throw new TrimtabError('unsupported_parameter', '--image: this model reads text only', { param: 'image' });
 }
 
-function requirePlaces({ policy, unmergedRows }: PlannedImage, { tiles, memberOf }: ExplainedImage): void {
-  if (tiles.length === 1 || policy.merging !== undefined || unmergedRows === memberOf.length) return;
+function requirePlaces({ layout, fullRows }: PlannedVisual, { tiles, memberOf }: ExplainedImage): void {
+  if (tiles.length === 1 || layout.side === undefined || fullRows === memberOf.length) return;
   const problem = '--keep: the tiles of this model can only be drawn merged, with a number below 1';
   throw new TrimtabError('unsupported_parameter', problem, { param: 'keep' });
 }
@@ -64,11 +66,12 @@ async function computePrompt(
   { runner, tokenizer }: LoadedModel,
   vision: Vision,
   prompt: Prompt,
-  { tokenMerging, tokenPruning }: EfficiencyPlan,
+  look: Look,
+  tokenPruning: EfficiencyPlan['tokenPruning'],
 ): Promise<number[]> {
   const seen = await new PromptReader(tokenizer, vision).see(prompt, {
     maxTokens: runner.contextLength,
-    policy: visualPolicy(tokenMerging),
+    look,
     check: () => {},
     isCancelled: () => false,
   });

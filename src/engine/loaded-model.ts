@@ -6,7 +6,8 @@ import type { StepTiming } from '../decoding/speculative/cost-model.js';
 import type { AnswerFormat } from './answer/answer-format.js';
 import type { Runner } from './runner/runner.js';
 import type { Tokenizer } from './tokenizer/tokenizer.js';
-import type { Vision, VisionLimits } from './vision/vision.js';
+import type { Vision } from './vision/vision.js';
+import type { VisionLimits } from './vision/visual-planner.js';
 
 export interface LoadedModel {
   readonly runner: Runner;

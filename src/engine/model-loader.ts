@@ -9,15 +9,16 @@ import type { LoadedModel, LoadModel } from './loaded-model.js';
 import { prepareModel } from './prepare-model.js';
 import { ModelRunner } from './runner/model-runner.js';
 import { loadTokenizer } from './tokenizer/huggingface-tokenizer.js';
+import type { Tokenizer } from './tokenizer/tokenizer.js';
+import type { VisualTokens } from './vision/vision.js';
 import { Vision } from './vision/vision.js';
 
 export const loadModel: LoadModel = async (options): Promise<LoadedModel> => {
   const { folder, weights, cacheDir, threads } = options;
   const tokenizer = await loadTokenizer(folder);
   const { compiled, eyes, checkpoint } = prepareModel({ folder, weights, cacheDir });
-  const imageToken = eyes === undefined ? '' : tokenizer.tokenPiece(eyes.config.imageTokenId);
   const limits = options.images ?? imageConfigSchema.parse({});
-  const vision = eyes && (await Vision.load(eyes, checkpoint, imageToken, limits, threads));
+  const vision = eyes && (await Vision.load(eyes, checkpoint, visualTokens(tokenizer, eyes), limits, threads));
   const runner = await ModelRunner.load(compiled, checkpoint, threads);
   const fromTokenizer = tokenizer.eosTokenId === undefined ? [] : [tokenizer.eosTokenId];
   const answerFormat = detectAnswerFormat(tokenizer);
@@ -33,6 +34,12 @@ export const loadModel: LoadModel = async (options): Promise<LoadedModel> => {
   };
 };
 
+function visualTokens(tokenizer: Tokenizer, { config }: CompiledEyes): VisualTokens {
+  const { imageTokenId, videoTokenId } = config;
+  const video = videoTokenId === undefined ? '' : tokenizer.tokenPiece(videoTokenId);
+  return { image: tokenizer.tokenPiece(imageTokenId), video };
+}
+
 function modelInfo(
   { config, precision, key }: CompiledModel,
   eyes: CompiledEyes | undefined,
@@ -41,6 +48,6 @@ function modelInfo(
     architecture: config.family,
     weights: precision.weights,
     fingerprint: eyes === undefined ? key : `${key}+${eyes.key}`,
-    inputModalities: eyes === undefined ? ['text'] : ['text', 'image'],
+    inputModalities: eyes === undefined ? ['text'] : ['text', 'image', 'video'],
   };
 }

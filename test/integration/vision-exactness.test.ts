@@ -8,6 +8,7 @@ import { generateRequest } from '../helpers/generate-request.js';
 import {
   loadVisionModel,
   readVisionReference,
+  type VisionCase,
   visionFixtureNames,
   visionPrompt,
 } from '../helpers/vision-fixture.js';
@@ -115,15 +116,23 @@ describe.each(visionFixtureNames)('%s', (name) => {
     expect(harness.eventsOf(key)).toEqual([]);
   });
 
-  it('should give the rows of the reference for an image', async () => {
+  /** Largest difference of the rows of a case from those of the reference, by the largest of these. */
+  const rowError = async (messages: VisionCase['messages'], expected: Float32Array): Promise<number> => {
     const reader = new PromptReader(harness.model.tokenizer, harness.model.vision);
-    const prompt = visionPrompt(reference.cases[0]!.messages);
     const options = { maxTokens: 4096, check: () => {}, isCancelled: () => false };
-    const { images = [] } = (await reader.see(prompt, options))!;
+    const { images = [] } = (await reader.see(visionPrompt(messages), options))!;
     const rows = Float32Array.from(images.flatMap((span) => [...span.rows]));
-    const scale = Math.max(...reference.features.map(Math.abs));
-    const worst = Math.max(...rows.map((value, i) => Math.abs(value - reference.features[i]!)));
-    expect(rows.length).toBe(reference.features.length);
-    expect(worst / scale).toBeLessThan(1e-4);
+    expect(rows.length).toBe(expected.length);
+    const worst = Math.max(...rows.map((value, i) => Math.abs(value - expected[i]!)));
+    return worst / Math.max(...expected.map(Math.abs));
+  };
+
+  it('should give the rows of the reference for an image', async () => {
+    expect(await rowError(reference.cases[0]!.messages, reference.features)).toBeLessThan(1e-4);
+  });
+
+  it.runIf(reference.videoFeatures)('should give the rows of the reference for a video', async () => {
+    const { messages } = reference.cases.find(({ name: claim }) => claim === 'video first')!;
+    expect(await rowError(messages, reference.videoFeatures!)).toBeLessThan(1e-4);
   });
 });

@@ -13,7 +13,7 @@ import { imageBytes, readVisionReference, visionFixtureFolder } from '../helpers
 
 const cacheDir = suiteFolder();
 const name = 'siglip-llava';
-const images = { maxImages: 4, maxBytes: 200_000, maxPixels: 1_000_000, cacheBytes: 4_000_000 };
+const images = { maxImages: 4, maxBytes: 200_000, maxPixels: 1_000_000, maxVideos: 2, maxFrames: 6, cacheBytes: 4_000_000 };
 let host: EngineHost;
 let server: TestServer;
 

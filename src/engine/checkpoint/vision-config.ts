@@ -52,6 +52,8 @@ export interface VisionConfig {
   readonly outputSize: number;
   /** The token that stands for a row of an image. */
   readonly imageTokenId: number;
+  /** The token that stands for a row of a video, in models that were trained on videos. */
+  readonly videoTokenId: number | undefined;
   /** Only LLaVA-OneVision: sizes `[height, width]` to tile an image for, and how many tiles keep their detail. */
   readonly anyResolution:
     | { readonly sizes: readonly (readonly [number, number])[]; readonly maxTiles: number }
@@ -83,17 +85,21 @@ export function readVisionConfig(
     projector: projector(family.family, keys, prefixes.projector),
     outputSize: hiddenSize,
     imageTokenId: keys.image_token_id ?? keys.image_token_index ?? family.imageToken,
+    videoTokenId: family.videoToken && (keys.video_token_id ?? keys.video_token_index ?? family.videoToken),
     anyResolution: family.family === 'llava_onevision' ? anyResolution(keys) : undefined,
   };
-  if (config.imageTokenId >= vocabSize) {
-    throw invalidCheckpoint(
-      file,
-      `image_token_id ${config.imageTokenId} is not below the vocab_size ${vocabSize}`,
-    );
+  requireInVocabulary(file, 'image_token_id', config.imageTokenId, vocabSize);
+  if (config.videoTokenId !== undefined) {
+    requireInVocabulary(file, 'video_token_id', config.videoTokenId, vocabSize);
   }
   refuseUnevenShuffle(file, config);
   checkVisionTensors(checkpoint, config);
   return config;
+}
+
+function requireInVocabulary(file: string, key: string, id: number, vocabSize: number): void {
+  if (id < vocabSize) return;
+  throw invalidCheckpoint(file, `${key} ${id} is not below the vocab_size ${vocabSize}`);
 }
 
 /** Rows that the tower gives for a tile. */

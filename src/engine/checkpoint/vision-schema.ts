@@ -32,6 +32,8 @@ export const towerSchema = z.looseObject({
 export const modelSchema = z.looseObject({
   image_token_id: z.int().min(0).optional(),
   image_token_index: z.int().min(0).optional(),
+  video_token_id: z.int().min(0).optional(),
+  video_token_index: z.int().min(0).optional(),
   vision_feature_layer: z.int().optional(),
   vision_feature_select_strategy: z.enum(['default', 'full']).optional(),
   projector_hidden_act: z.enum(activations).default('gelu'),
@@ -81,6 +83,7 @@ export const families = {
     featureLayer: -2,
     strategy: 'default',
     imageToken: 32_000,
+    videoToken: undefined,
   },
   llava_onevision: {
     family: 'llava_onevision',
@@ -88,6 +91,7 @@ export const families = {
     featureLayer: -1,
     strategy: 'full',
     imageToken: 151_646,
+    videoToken: 151_647,
   },
   idefics3: {
     family: 'idefics3',
@@ -95,6 +99,7 @@ export const families = {
     featureLayer: -1,
     strategy: 'full',
     imageToken: 128_257,
+    videoToken: undefined,
   },
   smolvlm: {
     family: 'idefics3',
@@ -102,6 +107,7 @@ export const families = {
     featureLayer: -1,
     strategy: 'full',
     imageToken: 128_257,
+    videoToken: undefined,
   },
 } as const;
 

@@ -92,6 +92,8 @@ export class ImageLedger {
       images: usage.count,
       cachedImages: usage.cached,
       lowerCached: this.#lowerCached,
+      views: usage.views,
+      fullViews: usage.fullViews,
       encoded: this.#merging.unmergedTokens,
       merged: this.#imageTokens,
       perLayer,

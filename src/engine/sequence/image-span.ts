@@ -2,9 +2,9 @@
 
 import { TrimtabError } from '../../core/errors.js';
 import type { EmbeddedRows } from '../runner/runner.js';
-import type { SeenImage } from '../vision/vision.js';
+import type { SeenVisual } from '../vision/vision.js';
 
-type SeenRows = Pick<SeenImage, 'key' | 'rows'>;
+type SeenRows = Pick<SeenVisual, 'key' | 'tokenId' | 'rows'>;
 
 export interface ImageSpan {
   /** Position of the first of `length` placeholders in a row. */
@@ -17,17 +17,28 @@ export interface ImageSpan {
 }
 
 /**
- * Gives every image token its row: images in order, one after another, a new span wherever other tokens stand
- * between. `width` is that of a row.
+ * Gives every image or video token its row: what has the same token in order, one after another, a new span wherever
+ * other tokens stand between. `width` is that of a row. In the order of the prompt.
  * @throws {TrimtabError} invalid_request when there are more or fewer image tokens than rows
  */
 export function imageSpans(
   ids: readonly number[],
-  imageTokenId: number,
   images: readonly SeenRows[],
   width: number,
 ): ImageSpan[] {
-  const places = ids.flatMap((id, position) => (id === imageTokenId ? [position] : []));
+  const tokens = [...new Set(images.map(({ tokenId }) => tokenId))];
+  return tokens
+    .flatMap((token) => spansOfToken(ids, token, images.filter(({ tokenId }) => tokenId === token), width))
+    .sort((a, b) => a.start - b.start);
+}
+
+function spansOfToken(
+  ids: readonly number[],
+  token: number,
+  images: readonly SeenRows[],
+  width: number,
+): ImageSpan[] {
+  const places = ids.flatMap((id, position) => (id === token ? [position] : []));
   const expected = images.reduce((sum, { rows }) => sum + rows.length / width, 0);
   if (places.length !== expected) {
     const problem = `the prompt has ${places.length} image tokens for ${expected} rows of images`;

@@ -8,8 +8,8 @@ import { followPython, pythonFunctions } from './jinja-python.js';
 import { strftime } from './strftime.js';
 import { damaged } from './tokenizer-files.js';
 
-/** What a template sees of a part: an image is a place, nothing more. */
-export type TemplatePart = TextPart | { readonly type: 'image' };
+/** What a template sees of a part: an image or video is a place, nothing more. */
+export type TemplatePart = TextPart | { readonly type: 'image' | 'video' };
 
 export interface TemplateMessage extends Omit<ChatMessage, 'content'> {
   readonly content: string | null | readonly TemplatePart[];

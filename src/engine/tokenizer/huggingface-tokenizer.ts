@@ -4,7 +4,7 @@ import { TrimtabError } from '../../core/errors.js';
 import type { Prompt } from '../../core/messages.js';
 import { classifyAddedTokens } from './added-tokens.js';
 import { ChatTemplate } from './chat-template.js';
-import { noImages, placeImages, withoutImageBytes } from './image-placeholders.js';
+import { noVisuals, placeVisuals, withoutBytes } from './image-placeholders.js';
 import { readPostProcessor, type Surroundings } from './post-processor.js';
 import { PromptEncoder } from './prompt-encoder.js';
 import { SpecialTokenShield } from './special-token-shield.js';
@@ -15,9 +15,9 @@ import type {
   DecodeOptions,
   EncodedPrompt,
   EncodeOptions,
-  ImagePlaceholders,
   TextStream,
   Tokenizer,
+  VisualPlaceholders,
 } from './tokenizer.js';
 import { readTokenizerFiles, type TokenizerConfig, type TokenizerFiles } from './tokenizer-files.js';
 
@@ -72,7 +72,7 @@ export class HuggingFaceTokenizer implements Tokenizer {
       : ids;
   }
 
-  encodePrompt(prompt: Prompt, maxTokens?: number, images?: ImagePlaceholders): EncodedPrompt {
+  encodePrompt(prompt: Prompt, maxTokens?: number, visuals?: VisualPlaceholders): EncodedPrompt {
     switch (prompt.kind) {
       case 'tokens':
         return { ids: [...prompt.ids], text: this.decode(prompt.ids, { skipSpecialTokens: false }) };
@@ -81,7 +81,7 @@ export class HuggingFaceTokenizer implements Tokenizer {
         return { ids: this.encode(prompt.text, options, maxTokens), text: prompt.text };
       }
       case 'chat':
-        return this.#encodeChat(prompt, maxTokens, images);
+        return this.#encodeChat(prompt, maxTokens, visuals);
     }
   }
 
@@ -89,7 +89,7 @@ export class HuggingFaceTokenizer implements Tokenizer {
   #encodeChat(
     prompt: Prompt & { kind: 'chat' },
     maxTokens: number | undefined,
-    images: ImagePlaceholders = noImages,
+    visuals: VisualPlaceholders = noVisuals,
   ): EncodedPrompt {
     if (this.#template === undefined) {
       throw new TrimtabError(
@@ -101,9 +101,9 @@ export class HuggingFaceTokenizer implements Tokenizer {
       );
     }
     const { templateVariables = {} } = prompt;
-    const messages = withoutImageBytes(prompt.messages);
+    const messages = withoutBytes(prompt.messages, visuals.videoPart);
     const shielded = this.#shield.shield({ messages, templateVariables });
-    const rendered = placeImages(this.#template.render({ ...prompt, ...shielded.value }), images);
+    const rendered = placeVisuals(this.#template.render({ ...prompt, ...shielded.value }), visuals);
     this.#checkLength(rendered, maxTokens);
     const ids = this.#encoder.encode(rendered, { parseControl: true, restore: shielded.restore });
     return { ids, text: shielded.restore(rendered) };

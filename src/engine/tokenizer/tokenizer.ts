@@ -26,12 +26,19 @@ export interface EncodedPrompt {
   readonly text: string;
 }
 
-/** What stands for the images of a chat, in their order. */
-export interface ImagePlaceholders {
-  /** The token that the chat template writes for an image. */
+/** What stands for the images, or the videos, of a chat, in their order. */
+export interface Placeholders {
+  readonly what: 'images' | 'videos';
+  /** The token that the chat template writes for one. */
   readonly token: string;
   /** What takes its place; may hold the token many times. */
   readonly texts: readonly string[];
+}
+
+export interface VisualPlaceholders {
+  /** What a video is to the template: models without videos take it for an image. */
+  readonly videoPart: 'image' | 'video';
+  readonly kinds: readonly Placeholders[];
 }
 
 /** Ids in, whole characters out; the pieces and `finish()` join to `decode` of all ids. */
@@ -57,9 +64,9 @@ export interface Tokenizer {
   /**
    * Renders and encodes a prompt. Control tokens come from the chat template only: a special token that is
    * spelled inside a message becomes ordinary text. Text prompts are the caller's own and are parsed fully.
-   * `images` has one text for each image of a chat.
+   * `visuals` has one text for each image and video of a chat.
    */
-  encodePrompt(prompt: Prompt, maxTokens?: number, images?: ImagePlaceholders): EncodedPrompt;
+  encodePrompt(prompt: Prompt, maxTokens?: number, visuals?: VisualPlaceholders): EncodedPrompt;
   decode(ids: ArrayLike<number>, options: DecodeOptions): string;
   stream(options: DecodeOptions): TextStream;
   /** The bytes that a token adds to a text; they may end inside a character. */

@@ -37,14 +37,28 @@ export function invalidImage(param: string, problem: string, cause?: unknown): T
  * @throws {TrimtabError} invalid_image for what cannot be decoded or is over the limits
  */
 export async function measureImage(bytes: Uint8Array, limits: ImageLimits, param: string): Promise<Size> {
+  const { frames, ...size } = await measureFrames(bytes, limits, param);
+  if (frames === 1) return size;
+  throw invalidImage(param, `animated, with ${frames} frames; send it as a video_url, or one frame as an image`);
+}
+
+/**
+ * The same of a file that may be animated, all of whose frames are decoded.
+ * @throws {TrimtabError} invalid_image as `measureImage`
+ */
+export async function measureFrames(
+  bytes: Uint8Array,
+  limits: ImageLimits,
+  param: string,
+): Promise<Size & { readonly frames: number }> {
   refuseForeign(bytes, limits, param);
-  const { width, height, autoOrient, pages = 1 } = await readMetadata(bytes, param);
-  if (pages > 1)
-    throw invalidImage(param, `animated, with ${pages} frames; send the frames as images of their own`);
-  if (width * height > limits.maxPixels) {
-    throw invalidImage(param, `${width} × ${height} pixels, the limit is ${limits.maxPixels} in all`);
+  const { width, height, autoOrient, pages: frames = 1 } = await readMetadata(bytes, param);
+  if (width * height * frames > limits.maxPixels) {
+    const size = `${width} × ${height} pixels`;
+    const what = frames === 1 ? size : `${frames} frames of ${size}`;
+    throw invalidImage(param, `${what}, the limit is ${limits.maxPixels} in all`);
   }
-  return { width: autoOrient.width, height: autoOrient.height };
+  return { width: autoOrient.width, height: autoOrient.height, frames };
 }
 
 /**
@@ -57,11 +71,25 @@ export async function decodeImage(
   param: string,
 ): Promise<Picture> {
   const metadata = await readMetadata(bytes, param);
-  try {
+  return orDamaged(param, async () => {
     if (metadata.space === 'cmyk') return fromCmyk(await rawPixels(bytes, maxPixels, 'cmyk'));
     if (metadata.space === 'grey16' && isPlainGrey(bytes))
       return fromGrey16(await rawPixels(bytes, maxPixels, 'grey16'));
     return await rawPixels(bytes, maxPixels, 'srgb');
+  });
+}
+
+/**
+ * The frames of an animation, one below the other in a single picture. To be called after `measureFrames`.
+ * @throws {TrimtabError} invalid_image for a damaged or truncated file
+ */
+export function decodeFrames(bytes: Uint8Array, { maxPixels }: ImageLimits, param: string): Promise<Picture> {
+  return orDamaged(param, () => rawPixels(bytes, maxPixels, 'srgb', -1));
+}
+
+async function orDamaged(param: string, decode: () => Promise<Picture>): Promise<Picture> {
+  try {
+    return await decode();
   } catch (cause) {
     throw invalidImage(param, `cannot be decoded, it may be damaged or cut off (${reason(cause)})`, cause);
   }
@@ -72,13 +100,23 @@ function refuseForeign(bytes: Uint8Array, { maxBytes }: ImageLimits, param: stri
   const start = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(signatureBytes, bytes.length)).toString(
     'latin1',
   );
-  if (Object.values(signatures).some((begins) => begins(start))) return;
-  throw invalidImage(param, `not an image in a format that is read here (${formats})`);
+  if (!Object.values(signatures).some((begins) => begins(start))) {
+    throw invalidImage(param, `not an image in a format that is read here (${formats})`);
+  }
+  if (isAnimatedPng(bytes)) throw invalidImage(param, 'an animated PNG, which is not read here');
+}
+
+/** libvips would show the first frame of it. What makes a PNG animated stands before its pixels. */
+function isAnimatedPng(bytes: Uint8Array): boolean {
+  if (bytes[0] !== 0x89) return false;
+  const file = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+  const pixels = file.indexOf('IDAT');
+  return file.subarray(0, pixels === -1 ? file.length : pixels).includes('acTL');
 }
 
 /** When measuring, the size is compared by hand, so that the error says what it is. */
-function readOptions(limitInputPixels: number | false): SharpOptions {
-  return { ignoreIcc: true, failOn: 'error', limitInputPixels };
+function readOptions(limitInputPixels: number | false, pages = 1): SharpOptions {
+  return { ignoreIcc: true, failOn: 'error', limitInputPixels, pages };
 }
 
 const channelsOf = { srgb: 3, cmyk: 4, grey16: 1 } as const;
@@ -95,8 +133,9 @@ async function rawPixels(
   bytes: Uint8Array,
   maxPixels: number,
   space: keyof typeof channelsOf,
+  pages = 1,
 ): Promise<Picture> {
-  const upright = sharp(bytes, readOptions(maxPixels)).autoOrient();
+  const upright = sharp(bytes, readOptions(maxPixels, pages)).autoOrient();
   const inSpace = space === 'cmyk' ? upright.pipelineColourspace('cmyk') : upright;
   const depth = space === 'grey16' ? 'ushort' : 'uchar';
   const pixels = inSpace.toColourspace(space).removeAlpha().raw({ depth });

@@ -4,6 +4,7 @@
  */
 
 import type { Picture } from './picture.js';
+import { paste } from './picture.js';
 import type { ExplainedImage } from './vision.js';
 
 /** Least side of a drawn tile, in pixels. */
@@ -108,10 +109,7 @@ function arranged(tiles: readonly Picture[], columns: number): Picture {
   const data = new Uint8Array(width * height * 3).fill(255);
   tiles.forEach((tile, i) => {
     const [left, top] = [(i % columns) * (side + gap), Math.floor(i / columns) * (side + gap)];
-    for (let y = 0; y < side; y++) {
-      const line = tile.data.subarray(y * side * 3, (y + 1) * side * 3);
-      data.set(line, ((top + y) * width + left) * 3);
-    }
+    paste(tile, { width, height, data }, left, top);
   });
   return { width, height, data };
 }

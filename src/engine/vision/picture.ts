@@ -30,6 +30,12 @@ export function crop(picture: Picture, window: Window, fill: readonly number[] =
   return { width, height, data };
 }
 
+/** One of `frames` pictures of the same size that stand one below the other; a view, not a copy. */
+export function frameOf({ width, height, data }: Picture, frames: number, index: number): Picture {
+  const size = data.length / frames;
+  return { width, height: height / frames, data: data.subarray(index * size, (index + 1) * size) };
+}
+
 /** The picture in the middle of a square as long as its longer side. */
 export function padToSquare(picture: Picture, fill: readonly number[]): Picture {
   const { width, height } = picture;
@@ -38,6 +44,14 @@ export function padToSquare(picture: Picture, fill: readonly number[]): Picture 
   const x = -Math.floor((side - width) / 2);
   const y = -Math.floor((side - height) / 2);
   return crop(picture, { x, y, width: side, height: side }, fill);
+}
+
+/** Copies `picture` into `target` with its upper left corner at `x`, `y`; it must fit. */
+export function paste(picture: Picture, target: Picture, x: number, y: number): void {
+  for (let row = 0; row < picture.height; row++) {
+    const line = picture.data.subarray(row * picture.width * 3, (row + 1) * picture.width * 3);
+    target.data.set(line, ((y + row) * target.width + x) * 3);
+  }
 }
 
 function filled(pixels: number, fill: readonly number[]): Uint8Array {

@@ -127,14 +127,42 @@ const classes: Readonly<Record<string, JsonObject>> = {
   LlavaImageProcessor: clip,
   SiglipImageProcessor: { ...halfColors, size: { height: 224, width: 224 } },
   LlavaOnevisionImageProcessor: { ...clipColors, size: { height: 384, width: 384 } },
+  LlavaOnevisionVideoProcessor: { ...clipColors, size: { height: 384, width: 384 } },
   Idefics3ImageProcessor: tiles,
   SmolVLMImageProcessor: tiles,
 };
 
+/** Where settings are: a file of their own, or this key of `processor_config.json`. */
+const places = {
+  image: { file: 'preprocessor_config.json', key: 'image_processor' },
+  video: { file: 'video_preprocessor_config.json', key: 'video_processor' },
+} as const;
+
 /** @throws {TrimtabError} invalid_checkpoint or unsupported_model, naming the file and key */
 export function readPreprocessorConfig(folder: string): PreprocessorConfig {
-  const { file, raw } = findKeys(folder);
-  const name = String(raw.image_processor_type ?? raw.feature_extractor_type ?? 'CLIPImageProcessor');
+  const found = findKeys(folder, places.image);
+  if (found !== undefined) return parseConfig(found);
+  throw invalidCheckpoint(
+    folder,
+    'has neither preprocessor_config.json nor an image_processor in processor_config.json',
+  );
+}
+
+/** How frames of videos are prepared; like images where nothing is said of them. */
+export function readVideoConfig(folder: string): PreprocessorConfig {
+  const found = findKeys(folder, places.video);
+  return found === undefined ? readPreprocessorConfig(folder) : parseConfig(found);
+}
+
+interface FoundKeys {
+  readonly file: string;
+  readonly raw: JsonObject;
+}
+
+function parseConfig({ file, raw }: FoundKeys): PreprocessorConfig {
+  const name = String(
+    raw.image_processor_type ?? raw.video_processor_type ?? raw.feature_extractor_type ?? 'CLIPImageProcessor',
+  );
   const defaults = classes[name.replace(/(Fast|Pil)$/, '')];
   if (defaults === undefined) {
     throw unsupportedModel(
@@ -156,16 +184,12 @@ export function readPreprocessorConfig(folder: string): PreprocessorConfig {
   };
 }
 
-function findKeys(folder: string): { file: string; raw: JsonObject } {
-  const own = pathInside(folder, 'preprocessor_config.json');
+function findKeys(folder: string, place: (typeof places)[keyof typeof places]): FoundKeys | undefined {
+  const own = pathInside(folder, place.file);
   if (existsSync(own)) return { file: own, raw: readJsonObject(own, maxBytes) };
   const shared = pathInside(folder, 'processor_config.json');
-  const nested = existsSync(shared) ? readJsonObject(shared, maxBytes).image_processor : undefined;
-  if (isJsonObject(nested)) return { file: shared, raw: nested };
-  throw invalidCheckpoint(
-    folder,
-    'has neither preprocessor_config.json nor an image_processor in processor_config.json',
-  );
+  const nested = existsSync(shared) ? readJsonObject(shared, maxBytes)[place.key] : undefined;
+  return isJsonObject(nested) ? { file: shared, raw: nested } : undefined;
 }
 
 function withoutNulls(raw: JsonObject): JsonObject {

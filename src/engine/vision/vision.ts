@@ -7,55 +7,29 @@
  *   bytes ── decode ── tiles (a thread of their own) ── tower ── (merge) ── projector ── (merge) ── pack ── rows
  */
 
-import { createHash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
-import { TrimtabError } from '../../core/errors.js';
-import type { ImagePart } from '../../core/messages.js';
 import type { Checkpoint } from '../checkpoint/checkpoint.js';
 import type { VisionConfig } from '../checkpoint/vision-config.js';
 import type { CompiledEyes } from '../compiler/compiled-eyes.js';
-import { projectedTokens } from '../models/vision-projector.js';
-import { mergeGroups } from '../visual-tokens/merge-groups.js';
-import type { ImageLimits } from './decode-image.js';
-import { measureImage } from './decode-image.js';
 import { VisionEncoder } from './encoder.js';
-import type { ImageFamily, ImagePlan } from './families/image-family.js';
-import { imageFamily, readNewline } from './families/registry.js';
+import { poolBilinear } from './families/feature-grid.js';
+import type { GroupLayout } from './families/image-family.js';
+import { imageFamily, readNewline, videoFamily } from './families/registry.js';
 import { patchRows } from './patches.js';
-import type { Picture, Size } from './picture.js';
-import type { PreprocessorConfig } from './preprocessor-config.js';
-import { readPreprocessorConfig } from './preprocessor-config.js';
-import type { VisualPolicy } from './reduce-visual-tokens.js';
-import { policyFor, reducedTokens, reduceVisualTokens, reductionFlops } from './reduce-visual-tokens.js';
+import type { Picture } from './picture.js';
+import { readPreprocessorConfig, readVideoConfig } from './preprocessor-config.js';
+import { reduceGroups, reduceVisualTokens, reductionFlops } from './reduce-visual-tokens.js';
 import { TileMaker } from './tile-maker.js';
 import type { VisualFeatures } from './visual-features.js';
+import type { Families, Look, PlannedVisual, VisionLimits, VisualPart } from './visual-planner.js';
+import { VisualPlanner } from './visual-planner.js';
 
-export interface VisionLimits extends ImageLimits {
-  readonly maxImages: number;
-  /** For decoded images and what the encoder gave; 0 keeps nothing. */
-  readonly cacheBytes: number;
-}
-
-/** An image of a request, measured but not yet decoded. */
-export interface PlannedImage {
-  readonly part: ImagePart;
-  /** SHA-256 of the bytes. */
-  readonly hash: string;
-  readonly plan: ImagePlan;
-  /** What stands for the image in the prompt. */
-  readonly placeholder: string;
-  /** That of the request, made to fit the tiles. */
-  readonly policy: VisualPolicy;
-  /** Rows of the tower's views before any merging. */
-  readonly visualTokens: number;
-  /** Image tokens that the placeholder would have without merging. */
-  readonly unmergedRows: number;
-}
-
-/** The rows of an image, one for each image token of its placeholder. */
-export interface SeenImage {
+/** The rows of an image or video, one for each of its tokens in the placeholder. */
+export interface SeenVisual {
   /** Equal for equal rows: image, view and policy. */
   readonly key: string;
+  /** What stands for each row in the prompt. */
+  readonly tokenId: number;
   /** `[tokens, width of the decoder]` */
   readonly rows: Float32Array;
   readonly isCached: boolean;
@@ -64,7 +38,8 @@ export interface SeenImage {
   readonly mergeMs: number;
 }
 
-type Kept = Size | VisualFeatures | Float32Array;
+/** Rows, features, or what is known of a file. */
+type Kept = object;
 
 /** Of the memory for images, the part that holds decoded ones, in case they are looked at in another way. */
 const pictureShare = 0.25;
@@ -73,42 +48,49 @@ export interface ExplainedImage {
   /** As the tower saw them, one for each group; so many stand side by side. */
   readonly tiles: readonly Picture[];
   readonly columns: number;
-  /** `[groups, tokens]`: the merged token of its group that each place of the grid became part of. */
+  /** `[groups, tokens]`: the reduced token of its group that each place of the grid became part of. */
   readonly memberOf: Int32Array;
 }
 
-type EncodedImage = Pick<PlannedImage, 'part' | 'hash' | 'plan'>;
+/** What the tokens are called that a chat template writes for an image and a video. */
+export interface VisualTokens {
+  readonly image: string;
+  readonly video: string;
+}
+
+/** Values of the levels 0–255, per channel. */
+type Levels = readonly Float32Array[];
 
 export class Vision {
-  readonly imageTokenId: number;
-  readonly imageToken: string;
+  readonly tokens: VisualTokens;
   readonly #config: VisionConfig;
-  readonly #preprocessor: PreprocessorConfig;
-  readonly #family: ImageFamily;
+  readonly #levels: { readonly image: Levels; readonly video: Levels };
+  readonly #families: Families;
   readonly #encoder: VisionEncoder;
   readonly #tiles: TileMaker;
-  readonly #limits: VisionLimits;
+  readonly #planner: VisualPlanner;
   readonly #kept: LRUCache<string, Kept> | undefined;
   /** Images are looked at one after another, so that memory holds one that is decoded. */
   #turn: Promise<unknown> = Promise.resolve();
 
   private constructor(
     config: VisionConfig,
-    preprocessor: PreprocessorConfig,
-    family: ImageFamily,
+    levels: { readonly image: Levels; readonly video: Levels },
+    families: Families,
     encoder: VisionEncoder,
     tiles: TileMaker,
-    imageToken: string,
+    tokens: VisualTokens,
     limits: VisionLimits,
   ) {
-    this.imageTokenId = config.imageTokenId;
-    this.imageToken = imageToken;
+    this.tokens = tokens;
     this.#config = config;
-    this.#preprocessor = preprocessor;
-    this.#family = family;
+    this.#levels = levels;
+    this.#families = families;
     this.#encoder = encoder;
     this.#tiles = tiles;
-    this.#limits = limits;
+    this.#planner = new VisualPlanner(config, families, tiles, limits, tokens, (key, measure) =>
+      this.#remember(key, measure),
+    );
     if (limits.cacheBytes > 0) {
       const maxSize = Math.ceil(limits.cacheBytes * (1 - pictureShare));
       this.#kept = new LRUCache({ maxSize, sizeCalculation: bytesOf });
@@ -119,17 +101,21 @@ export class Vision {
   static async load(
     eyes: CompiledEyes,
     checkpoint: Checkpoint,
-    imageToken: string,
+    tokens: VisualTokens,
     limits: VisionLimits,
     threads: number,
   ): Promise<Vision> {
-    const preprocessor = readPreprocessorConfig(checkpoint.folder);
-    const newline = readNewline(checkpoint, eyes.config);
-    const family = imageFamily(eyes.config, preprocessor, { imageToken, newline });
+    const { config } = eyes;
+    const [image, video] = [readPreprocessorConfig(checkpoint.folder), readVideoConfig(checkpoint.folder)];
+    const newline = readNewline(checkpoint, config);
+    const vocabulary = { imageToken: tokens.image, videoToken: tokens.video, newline };
+    const images = imageFamily(config, image, vocabulary);
+    const videos = videoFamily(config, video, vocabulary, images);
     const encoder = await VisionEncoder.load(eyes, threads);
     const pictureBytes = Math.floor(limits.cacheBytes * pictureShare);
-    const tiles = new TileMaker({ folder: checkpoint.folder, vision: eyes.config, limits, pictureBytes });
-    return new Vision(eyes.config, preprocessor, family, encoder, tiles, imageToken, limits);
+    const tiles = new TileMaker({ folder: checkpoint.folder, vision: config, limits, pictureBytes });
+    const levels = { image: image.levels, video: video.levels };
+    return new Vision(config, levels, { images, videos }, encoder, tiles, tokens, limits);
   }
 
   /** Width of a row, which is that of the decoder. */
@@ -137,29 +123,30 @@ export class Vision {
     return this.#config.outputSize;
   }
 
+  get imageTokenId(): number {
+    return this.#config.imageTokenId;
+  }
+
+  /** What a video is to the chat template. */
+  get videoPart(): 'image' | 'video' {
+    return this.#families.videos.part;
+  }
+
   get cachedBytes(): number {
     return this.#kept?.calculatedSize ?? 0;
   }
 
   /**
-   * How the images will stand in the prompt. Reads headers only.
-   * @throws {TrimtabError} invalid_image or invalid_request, naming the part
+   * How images and videos will stand in the prompt.
+   * @throws {TrimtabError} invalid_image, invalid_request or unsupported_parameter, naming the part
    */
-  async plan(parts: readonly ImagePart[], policy: VisualPolicy): Promise<PlannedImage[]> {
-    const { maxImages } = this.#limits;
-    if (parts.length > maxImages) {
-      const problem = `${parts.length} images in one request, the limit is ${maxImages}`;
-      throw new TrimtabError('invalid_request', `messages: ${problem}`, { param: 'messages' });
-    }
-    const planned: PlannedImage[] = [];
-    for (const part of parts) planned.push(await this.#plan(part, parts.length === 1, policy));
-    return planned;
+  plan(parts: readonly VisualPart[], look: Look): Promise<PlannedVisual[]> {
+    return this.#planner.plan(parts, look);
   }
 
   /** @throws {TrimtabError} invalid_image for an image whose header was good and whose body is not */
-  async look(image: PlannedImage): Promise<SeenImage> {
-    const key = `${image.hash}:${image.plan.key}:${image.policy.key}`;
-    const result = this.#turn.then(() => this.#look(image, key));
+  async look(visual: PlannedVisual): Promise<SeenVisual> {
+    const result = this.#turn.then(() => this.#look(visual));
     this.#turn = result.catch(() => {});
     return result;
   }
@@ -168,12 +155,11 @@ export class Vision {
    * What the tower saw, and how its tokens were merged, for people.
    * @throws {TrimtabError} invalid_image as `look`
    */
-  async explain({ part, hash, plan, policy }: PlannedImage): Promise<ExplainedImage> {
-    const tiles = await this.#tiles.make({ bytes: part.bytes, hash, plan, param: part.param });
-    const features = await this.#features({ part, hash, plan });
-    const { keep, order } = policy.merging ?? { keep: 1, order: 'reference' };
-    const { memberOf } = mergeGroups(features, keep, order);
-    return { tiles, columns: Math.max(1, plan.grid.columns), memberOf };
+  async explain(visual: PlannedVisual): Promise<ExplainedImage> {
+    const { source, plan, dense, policy } = visual;
+    const tiles = await this.#tiles.make(source, plan);
+    const { memberOf } = reduceGroups(await this.#features(visual), dense, policy);
+    return { tiles, columns: plan.kind === 'image' ? Math.max(1, plan.grid.columns) : 1, memberOf };
   }
 
   async close(): Promise<void> {
@@ -182,50 +168,44 @@ export class Vision {
     await this.#encoder.close();
   }
 
-  async #plan(part: ImagePart, alone: boolean, policy: VisualPolicy): Promise<PlannedImage> {
-    const hash = createHash('sha256').update(part.bytes).digest('hex');
-    const size = await this.#remember(`size:${hash}`, () =>
-      measureImage(part.bytes, this.#limits, part.param),
-    );
-    const plan = this.#family.plan(size, { detail: part.detail, alone });
-    const dense = projectedTokens(this.#config);
-    const unmerged = this.#family.placeholder(plan, dense);
-    const unmergedRows = unmerged.split(this.imageToken).length - 1;
-    const own = policyFor(policy, unmergedRows, plan.groups * dense);
-    const placeholder =
-      own.merging === undefined ? unmerged : this.#family.placeholder(plan, reducedTokens(dense, own));
-    return { part, hash, plan, placeholder, policy: own, visualTokens: plan.groups * dense, unmergedRows };
-  }
-
-  async #look(image: PlannedImage, key: string): Promise<SeenImage> {
-    const { policy } = image;
-    const isCached =
-      this.#kept?.has(`rows:${key}`) || this.#kept?.has(`features:${image.hash}:${image.plan.key}`) || false;
+  async #look(visual: PlannedVisual): Promise<SeenVisual> {
+    const { plan, policy, dense, layout } = visual;
+    const key = `${featuresKey(visual)}:${policy.key}`;
+    const isCached = this.#kept?.has(`rows:${key}`) || this.#kept?.has(featuresKey(visual)) || false;
     let [mergeFlops, mergeMs] = [0, 0];
     const rows = await this.#remember(`rows:${key}`, async () => {
-      const features = await this.#features(image);
+      const features = await this.#features(visual);
       mergeFlops = reductionFlops(features, policy);
       const startedAt = performance.now();
-      const reduced = await reduceVisualTokens(features, policy);
+      const reduced = await reduceVisualTokens(features, dense, policy);
       mergeMs = policy.merging === undefined ? 0 : performance.now() - startedAt;
-      const { features: packed, tokensPerGroup } = this.#family.mergesBefore
-        ? await this.#encoder.project(reduced)
-        : reduced;
-      return this.#family.pack(packed, image.plan, tokensPerGroup);
+      const projected = this.#families.images.mergesBefore ? await this.#encoder.project(reduced) : reduced;
+      return this.#pack(projected.features, plan, layout);
     });
-    return { key, rows, isCached, mergeFlops, mergeMs };
+    return { key, tokenId: this.#tokenId(plan), rows, isCached, mergeFlops, mergeMs };
   }
 
-  #features(image: EncodedImage): Promise<VisualFeatures> {
-    return this.#remember(`features:${image.hash}:${image.plan.key}`, () => this.#encode(image));
+  #pack(rows: Float32Array, plan: PlannedVisual['plan'], layout: GroupLayout): Float32Array {
+    const { images, videos } = this.#families;
+    return plan.kind === 'image' ? images.pack(rows, plan, layout) : videos.pack(rows, plan, layout);
   }
 
-  async #encode({ part, hash, plan }: EncodedImage): Promise<VisualFeatures> {
-    const tiles = await this.#tiles.make({ bytes: part.bytes, hash, plan, param: part.param });
+  #tokenId({ kind }: PlannedVisual['plan']): number {
+    const { imageTokenId, videoTokenId = imageTokenId } = this.#config;
+    return kind === 'image' ? imageTokenId : videoTokenId;
+  }
+
+  #features(visual: PlannedVisual): Promise<VisualFeatures> {
+    return this.#remember(featuresKey(visual), () => this.#encode(visual));
+  }
+
+  async #encode({ source, plan, dense }: PlannedVisual): Promise<VisualFeatures> {
+    const tiles = await this.#tiles.make(source, plan);
     const patchesOf = (group: number) =>
-      patchRows(tiles[group]!, this.#config.tower, this.#preprocessor.levels);
+      patchRows(tiles[group]!, this.#config.tower, this.#levels[plan.kind]);
     const features = await this.#encoder.encode(tiles.length, patchesOf);
-    return this.#family.mergesBefore ? features : this.#encoder.project(features);
+    if (this.#families.images.mergesBefore) return features;
+    return pooled(await this.#encoder.project(features), dense);
   }
 
   async #remember<T extends Kept>(key: string, compute: () => Promise<T>): Promise<T> {
@@ -237,7 +217,17 @@ export class Vision {
   }
 }
 
+const featuresKey = ({ hash, plan }: PlannedVisual): string => `features:${hash}:${plan.kind}:${plan.key}`;
+
+/** Frames of videos have fewer rows than the projector gives. */
+function pooled(projected: VisualFeatures, dense: GroupLayout): VisualFeatures {
+  if (dense.tokens === projected.tokensPerGroup) return projected;
+  return { ...projected, tokensPerGroup: dense.tokens, features: poolBilinear(projected, dense.side!) };
+}
+
 function bytesOf(value: Kept): number {
   if (value instanceof Float32Array) return value.byteLength;
-  return 'features' in value ? value.features.byteLength + (value.metric?.byteLength ?? 0) : 64;
+  if (!('features' in value)) return 256;
+  const { features, metric } = value as VisualFeatures;
+  return features.byteLength + (metric?.byteLength ?? 0);
 }

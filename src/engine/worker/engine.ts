@@ -22,7 +22,7 @@ import { visualPolicy } from '../vision/reduce-visual-tokens.js';
 import { checkRequest, tooLongToPrune } from './admission.js';
 import { openDrafting } from './open-drafting.js';
 import { encodePrediction } from './prediction.js';
-import { imageParts, PromptReader } from './prompt-reader.js';
+import { PromptReader, visualParts } from './prompt-reader.js';
 import type { RequestOutput, WorkerStats } from './protocol.js';
 import { ServiceTime } from './service-time.js';
 
@@ -113,7 +113,7 @@ export class Engine {
 
   /** Everything that goes wrong is reported as the error of that request. */
   submit(key: number, request: GenerateRequest): void {
-    const hasImages = imageParts(request.prompt).length > 0;
+    const hasImages = visualParts(request.prompt).length > 0;
     try {
       this.#requireRoomInQueue();
       if (hasImages) void this.#submitSeeing(key, request);
@@ -180,7 +180,7 @@ export class Engine {
       const options = { addSpecialTokens, parseSpecialTokens: true };
       return this.#model.tokenizer.encode(prompt.text, options, limit);
     }
-    const hasImages = imageParts(prompt).length > 0;
+    const hasImages = visualParts(prompt).length > 0;
     const encoded = hasImages
       ? await this.#prompts.measure(prompt, limit)
       : this.#prompts.read(prompt, limit);
@@ -190,10 +190,11 @@ export class Engine {
   /** Images are decoded and encoded before the request joins the queue; others go on meanwhile. */
   async #submitSeeing(key: number, request: GenerateRequest): Promise<void> {
     this.#seeing.add(key);
+    const { tokenMerging, visualBudget } = this.#plan(request);
     try {
       const prompt = await this.#prompts.see(request.prompt, {
         maxTokens: this.maxModelLength,
-        policy: visualPolicy(this.#plan(request).tokenMerging),
+        look: { policy: visualPolicy(tokenMerging), budget: visualBudget },
         check: (ids) => this.#check(request, ids),
         isCancelled: () => !this.#seeing.has(key) || this.#closing,
       });

@@ -1,22 +1,25 @@
 /** From the prompt of a request to token ids and, where it has images, to the rows that stand behind some of them. */
 
 import { TrimtabError } from '../../core/errors.js';
-import type { ImagePart, Prompt } from '../../core/messages.js';
+import type { Prompt } from '../../core/messages.js';
 import type { GenerationPrompt } from '../sequence/generation.js';
 import { imageSpans } from '../sequence/image-span.js';
-import type { EncodedPrompt, Tokenizer } from '../tokenizer/tokenizer.js';
-import type { VisualPolicy } from '../vision/reduce-visual-tokens.js';
+import type { EncodedPrompt, Placeholders, Tokenizer, VisualPlaceholders } from '../tokenizer/tokenizer.js';
 import { keepAll } from '../vision/reduce-visual-tokens.js';
-import type { PlannedImage, SeenImage, Vision } from '../vision/vision.js';
+import type { SeenVisual, Vision } from '../vision/vision.js';
+import type { Look, PlannedVisual, VisualPart } from '../vision/visual-planner.js';
 
 export interface ReadOptions {
   readonly maxTokens: number;
-  readonly policy?: VisualPolicy;
-  /** Sees the ids before any image is decoded, and throws for what cannot run. */
+  /** How images are looked at and reduced; in full if absent. */
+  readonly look?: Look;
+  /** Sees the ids before any image is encoded, and throws for what cannot run. */
   check(ids: readonly number[]): void;
   /** Asked between images; the rest is left out when nobody waits any more. */
   isCancelled(): boolean;
 }
+
+const fully: Look = { policy: keepAll };
 
 export class PromptReader {
   readonly #tokenizer: Tokenizer;
@@ -34,33 +37,33 @@ export class PromptReader {
 
   /** The ids of a prompt with images, which are only measured. */
   async measure(prompt: Prompt, maxTokens: number): Promise<EncodedPrompt> {
-    const { encoded } = await this.#plan(prompt, maxTokens, keepAll);
+    const { encoded } = await this.#plan(prompt, maxTokens, fully);
     return encoded;
   }
 
   /** A prompt with images, or undefined if it was cancelled meanwhile. */
   async see(prompt: Prompt, options: ReadOptions): Promise<GenerationPrompt | undefined> {
     const startedAt = performance.now();
-    const { policy = keepAll } = options;
-    const { vision, planned, encoded } = await this.#plan(prompt, options.maxTokens, policy);
+    const { vision, planned, encoded } = await this.#plan(prompt, options.maxTokens, options.look ?? fully);
     options.check(encoded.ids);
-    const seen: SeenImage[] = [];
-    for (const image of planned) {
+    const seen: SeenVisual[] = [];
+    for (const visual of planned) {
       if (options.isCancelled()) return undefined;
-      seen.push(await vision.look(image));
+      seen.push(await vision.look(visual));
     }
-    const images = imageSpans(encoded.ids, vision.imageTokenId, seen, vision.width);
+    const images = imageSpans(encoded.ids, seen, vision.width);
     const usage = {
       count: seen.length,
       cached: seen.filter(({ isCached }) => isCached).length,
-      tokensIn: planned.reduce((sum, { visualTokens }) => sum + visualTokens, 0),
-      tokens: images.reduce((sum, { length }) => sum + length, 0),
+      views: sum(planned, ({ plan }) => plan.groups),
+      fullViews: sum(planned, ({ fullViews }) => fullViews),
+      tokens: sum(images, ({ length }) => length),
       encodeMs: performance.now() - startedAt,
     };
     const merging = {
-      unmergedTokens: planned.reduce((sum, { unmergedRows }) => sum + unmergedRows, 0),
-      flops: seen.reduce((sum, { mergeFlops }) => sum + mergeFlops, 0),
-      ms: seen.reduce((sum, { mergeMs }) => sum + mergeMs, 0),
+      unmergedTokens: sum(planned, ({ fullRows }) => fullRows),
+      flops: sum(seen, ({ mergeFlops }) => mergeFlops),
+      ms: sum(seen, ({ mergeMs }) => mergeMs),
     };
     return { ...encoded, images, imageUsage: usage, merging };
   }
@@ -68,24 +71,41 @@ export class PromptReader {
   async #plan(
     prompt: Prompt,
     maxTokens: number,
-    policy: VisualPolicy,
-  ): Promise<{ vision: Vision; planned: readonly PlannedImage[]; encoded: EncodedPrompt }> {
-    const parts = imageParts(prompt);
+    look: Look,
+  ): Promise<{ vision: Vision; planned: readonly PlannedVisual[]; encoded: EncodedPrompt }> {
+    const parts = visualParts(prompt);
     const vision = this.#vision ?? refuseImages(parts[0]!);
-    const planned = await vision.plan(parts, policy);
-    const texts = planned.map(({ placeholder }) => placeholder);
-    const encoded = this.#tokenizer.encodePrompt(prompt, maxTokens, { token: vision.imageToken, texts });
+    const planned = await vision.plan(parts, look);
+    const encoded = this.#tokenizer.encodePrompt(prompt, maxTokens, placeholders(vision, planned));
     return { vision, planned, encoded };
   }
 }
 
-export function imageParts(prompt: Prompt): ImagePart[] {
+/** The images and videos of a chat, in order. */
+export function visualParts(prompt: Prompt): VisualPart[] {
   if (prompt.kind !== 'chat') return [];
   return prompt.messages.flatMap(({ content }) =>
-    content === null || typeof content === 'string' ? [] : content.filter((part) => part.type === 'image'),
+    content === null || typeof content === 'string'
+      ? []
+      : content.filter((part) => part.type === 'image' || part.type === 'video'),
   );
 }
 
-function refuseImages({ param }: ImagePart): never {
+/** Where the template takes videos for images, their texts stand among those of images. */
+function placeholders({ tokens, videoPart }: Vision, planned: readonly PlannedVisual[]): VisualPlaceholders {
+  const texts = (kind: 'image' | 'video'): string[] =>
+    planned.flatMap(({ plan, placeholder }) => ((plan.kind === 'video' ? videoPart : 'image') === kind ? [placeholder] : []));
+  const kinds: Placeholders[] = [
+    { what: 'images', token: tokens.image, texts: texts('image') },
+    { what: 'videos', token: tokens.video, texts: texts('video') },
+  ];
+  return { videoPart, kinds };
+}
+
+function refuseImages({ param }: VisualPart): never {
   throw new TrimtabError('unsupported_parameter', `${param}: this model reads text only.`, { param });
+}
+
+function sum<T>(items: readonly T[], of: (item: T) => number): number {
+  return items.reduce((total, item) => total + of(item), 0);
 }

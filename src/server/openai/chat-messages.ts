@@ -5,12 +5,15 @@ import type { ChatMessage, ContentPart, ToolCall } from '../../core/messages.js'
 import { boundedArray, invalidField, optional, wellFormedText } from './fields.js';
 import { imagePart, imageUrlPart } from './image-part.js';
 import { unsupported } from './unsupported-fields.js';
+import { frameListPart, videoPart, videoUrlPart } from './video-part.js';
 
 const part = z.discriminatedUnion('type', [
   z.looseObject({ type: z.literal('text'), text: wellFormedText }),
   z.looseObject({ type: z.literal('refusal'), refusal: wellFormedText }),
   imageUrlPart,
-  z.looseObject({ type: z.enum(['input_audio', 'video_url', 'file']) }),
+  videoUrlPart,
+  frameListPart,
+  z.looseObject({ type: z.enum(['input_audio', 'file']) }),
 ]);
 type Part = z.output<typeof part>;
 
@@ -108,6 +111,9 @@ function toPart(item: Part, path: string): ContentPart {
     case 'image_url':
     case 'input_image':
       return imagePart(item, path);
+    case 'video_url':
+    case 'video':
+      return videoPart(item, path);
     default:
       throw unsupported(path, `parts of type ${item.type} are not read here`);
   }

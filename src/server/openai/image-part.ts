@@ -2,7 +2,8 @@
 
 import { z } from 'zod';
 import { TrimtabError } from '../../core/errors.js';
-import type { ImageLink, ImagePart } from '../../core/messages.js';
+import type { ImageDetail, ImageLink, ImagePart } from '../../core/messages.js';
+import { decodeBase64, splitDataUrl } from './data-url.js';
 import { withDefault } from './fields.js';
 
 const detail = withDefault(z.enum(['auto', 'low', 'high']), 'auto');
@@ -16,33 +17,37 @@ export const imageUrlPart = z.looseObject({
 });
 
 const maxLinkLength = 8192;
-const dataUrl = /^data:([^,]{0,256}),/i;
-const base64 = /^[A-Za-z0-9+/_\-\s]*={0,2}$/;
 
 /** @throws {TrimtabError} invalid_image for a data URL that is none */
 export function imagePart(part: z.output<typeof imageUrlPart>, path: string): ImagePart | ImageLink {
   const { image_url: image } = part;
-  const param = `${path}.image_url`;
-  const source = typeof image === 'string' ? image : image.url;
-  const looked = typeof image === 'string' ? part.detail : image.detail;
-  if (/^data:/i.test(source))
-    return { type: 'image', bytes: decodeDataUrl(source, param), detail: looked, param };
-  if (source.length > maxLinkLength) {
-    throw new TrimtabError('invalid_image', `${param}: a URL of ${source.length} characters`, { param });
-  }
-  return { type: 'image_link', url: source, detail: looked, param };
+  if (typeof image === 'string') return imageFrom(image, part.detail, `${path}.image_url`);
+  return imageFrom(image.url, image.detail, `${path}.image_url`);
 }
 
-function decodeDataUrl(text: string, param: string): Uint8Array {
-  const head = dataUrl.exec(text);
-  const [type = '', ...parameters] = (head?.[1] ?? '').toLowerCase().split(';');
-  const refuse = (problem: string) => new TrimtabError('invalid_image', `${param}: ${problem}`, { param });
-  if (head === null || !type.startsWith('image/') || parameters.at(-1) !== 'base64') {
-    throw refuse('expected a data URL like data:image/png;base64,…');
+/** @throws {TrimtabError} invalid_image, naming `param` */
+export function imageFrom(source: string, detail: ImageDetail, param: string): ImagePart | ImageLink {
+  if (/^data:/i.test(source)) return { type: 'image', bytes: imageBytes(source, param), detail, param };
+  if (source.length > maxLinkLength) throw refusedImage(param, `a URL of ${source.length} characters`);
+  return { type: 'image_link', url: source, detail, param };
+}
+
+function imageBytes(source: string, param: string): Uint8Array {
+  const url = splitDataUrl(source);
+  if (url === undefined || !url.type.startsWith('image/') || !url.isBase64) {
+    throw refusedImage(param, 'expected a data URL like data:image/png;base64,…');
   }
-  const body = text.slice(head[0].length).trimEnd();
-  if (!base64.test(body)) throw refuse('the data URL is not valid base64');
-  const bytes = Buffer.from(body, 'base64');
-  if (bytes.length === 0) throw refuse('the data URL holds no bytes');
-  return new Uint8Array(bytes);
+  return bytesOf(url.body, param);
+}
+
+/** @throws {TrimtabError} invalid_image for what is not base64, or empty */
+export function bytesOf(body: string, param: string): Uint8Array {
+  const bytes = decodeBase64(body);
+  if (bytes === undefined) throw refusedImage(param, 'the data URL is not valid base64');
+  if (bytes.length === 0) throw refusedImage(param, 'the data URL holds no bytes');
+  return bytes;
+}
+
+export function refusedImage(param: string, problem: string): TrimtabError {
+  return new TrimtabError('invalid_image', `${param}: ${problem}`, { param });
 }

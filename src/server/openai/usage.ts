@@ -57,6 +57,8 @@ function visualTokensBody(receipt: VisualTokenReceipt) {
     images: receipt.images,
     cached_images: receipt.cachedImages,
     lower_cached_tokens: receipt.lowerCached,
+    views: receipt.views,
+    full_views: receipt.fullViews,
     encoded: receipt.encoded,
     merged: receipt.merged,
     tokens_per_layer: receipt.perLayer,

@@ -1,6 +1,7 @@
 /** Rows of features that lie in a rectangle, like the patches that they come from. */
 
 import type { Size, Window } from '../picture.js';
+import type { VisualFeatures } from '../visual-features.js';
 
 export interface FeatureGrid extends Size {
   /** `[height, width, channels]` */
@@ -60,11 +61,36 @@ export function scaleGrid(grid: FeatureGrid, size: Size): FeatureGrid {
   return { ...size, channels, data };
 }
 
+/** Square groups of rows `[groups, tokens, channels]`, each scaled to `side` × `side`. */
+export function poolBilinear(
+  { groups, tokensPerGroup, width: channels, features }: VisualFeatures,
+  side: number,
+): Float32Array {
+  const inSide = Math.sqrt(tokensPerGroup);
+  const size = features.length / groups;
+  const pooled = Array.from({ length: groups }, (_, group) => {
+    const data = features.subarray(group * size, (group + 1) * size);
+    return scaleGrid({ width: inSide, height: inSide, channels, data }, { width: side, height: side }).data;
+  });
+  return joinRows(pooled);
+}
+
 /** The two cells around a position, and the share of the second. */
 function neighbours(position: number, outSize: number, inSize: number) {
   const exact = Math.max(0, ((position + 0.5) * inSize) / outSize - 0.5);
   const first = Math.min(Math.floor(exact), inSize - 1);
   return { first, second: Math.min(first + 1, inSize - 1), share: exact - first };
+}
+
+/** Rows one behind the other. */
+export function joinRows(parts: readonly Float32Array[]): Float32Array {
+  const all = new Float32Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    all.set(part, at);
+    at += part.length;
+  }
+  return all;
 }
 
 /** Each line with the newline behind it, `[height · (width + 1), channels]`. */

@@ -5,14 +5,13 @@
  */
 
 import type { VisionConfig } from '../../checkpoint/vision-config.js';
-import { patchesPerSide } from '../../checkpoint/vision-config.js';
 import type { Picture, Size } from '../picture.js';
 import { crop, padToSquare } from '../picture.js';
 import type { PreprocessorConfig } from '../preprocessor-config.js';
 import { resample } from '../resample.js';
 import type { FeatureGrid } from './feature-grid.js';
-import { cutGrid, joinTiles, scaleGrid, withNewlines } from './feature-grid.js';
-import type { ImageFamily, ImagePlan, View } from './image-family.js';
+import { cutGrid, joinRows, joinTiles, scaleGrid, withNewlines } from './feature-grid.js';
+import type { GroupLayout, ImageFamily, ImagePlan, View } from './image-family.js';
 
 /** Below this factor a grid that is over its budget stays as it is. */
 const leastReduction = 1.1;
@@ -30,7 +29,6 @@ export class LlavaOneVision implements ImageFamily {
   readonly #imageToken: string;
   readonly #newline: Float32Array;
   readonly #side: number;
-  readonly #patches: number;
   readonly #sizes: readonly Size[];
   readonly #maxTiles: number;
 
@@ -44,28 +42,31 @@ export class LlavaOneVision implements ImageFamily {
     this.#imageToken = imageToken;
     this.#newline = newline;
     this.#side = vision.tower.imageSize;
-    this.#patches = patchesPerSide(vision.tower);
     this.#sizes = vision.anyResolution!.sizes.map(([height, width]) => ({ width, height }));
     this.#maxTiles = vision.anyResolution!.maxTiles;
   }
 
-  plan(size: Size, { detail, alone }: View): ImagePlan {
-    if (!alone || detail === 'low') {
+  plan(size: Size, { detail, alone, maxTiles = Number.POSITIVE_INFINITY }: View): ImagePlan {
+    const side = { width: this.#side, height: this.#side };
+    const sizes = this.#sizes.filter((of) => of.width * of.height <= maxTiles * this.#side ** 2);
+    if (!alone || detail === 'low' || sizes.length === 0) {
       const key = alone ? 'whole' : 'square';
-      return { size, groups: 1, grid: { rows: 0, columns: 0 }, key };
+      return { kind: 'image', size, groups: 1, grid: { rows: 0, columns: 0 }, resized: side, key };
     }
-    const target = bestResolution(size, this.#sizes);
+    const target = bestResolution(size, sizes);
     const grid = { rows: target.height / this.#side, columns: target.width / this.#side };
-    return { size, groups: 1 + grid.rows * grid.columns, grid, key: 'tiled' };
+    const resized = fitInside(size, target);
+    const key = `tiled ${grid.rows} × ${grid.columns}`;
+    return { kind: 'image', size, groups: 1 + grid.rows * grid.columns, grid, resized, key };
   }
 
-  *tiles(picture: Picture, { grid, key }: ImagePlan): Iterable<Picture> {
+  *tiles(picture: Picture, { grid, resized, key }: ImagePlan): Iterable<Picture> {
     const { filter, meanColor } = this.#preprocessor;
     const side = { width: this.#side, height: this.#side };
     yield resample(key === 'square' ? padToSquare(picture, meanColor) : picture, side, filter);
     if (grid.rows === 0) return;
     const target = { width: grid.columns * this.#side, height: grid.rows * this.#side };
-    const fitted = resample(picture, fitInside(picture, target), filter);
+    const fitted = resample(picture, resized, filter);
     const [left, top] = [
       Math.floor((target.width - fitted.width) / 2),
       Math.floor((target.height - fitted.height) / 2),
@@ -77,18 +78,17 @@ export class LlavaOneVision implements ImageFamily {
     }
   }
 
-  placeholder(plan: ImagePlan, tokens: number): string {
-    return this.#imageToken.repeat(this.#rows(plan, tokens));
+  placeholder(plan: ImagePlan, layout: GroupLayout): string {
+    return this.#imageToken.repeat(this.#rows(plan, layout));
   }
 
-  /** Merged groups have no grid any more: they follow each other, with one newline behind the last. */
-  pack(rows: Float32Array, plan: ImagePlan, tokens: number): Float32Array {
+  /** Groups that have no grid any more follow each other, with one newline behind the last. */
+  pack(rows: Float32Array, plan: ImagePlan, { tokens, side }: GroupLayout): Float32Array {
     const width = this.#newline.length;
-    const isMerged = tokens !== this.#patches ** 2;
-    if (plan.grid.rows === 0 || isMerged) return joined([rows, this.#newline]);
+    if (plan.grid.rows === 0 || side === undefined) return joinRows([rows, this.#newline]);
     const whole = rows.subarray(0, tokens * width);
-    const tiles = joinTiles(rows.subarray(tokens * width), plan.grid, this.#patches, width);
-    return joined([whole, withNewlines(this.#fit(tiles, this.#grid(plan)), this.#newline)]);
+    const tiles = joinTiles(rows.subarray(tokens * width), plan.grid, side, width);
+    return joinRows([whole, withNewlines(this.#fit(tiles, this.#grid(plan, side)), this.#newline)]);
   }
 
   #fit(tiles: FeatureGrid, grid: Grid): FeatureGrid {
@@ -96,26 +96,26 @@ export class LlavaOneVision implements ImageFamily {
     return grid.scaled === undefined ? bare : scaleGrid(bare, grid.scaled);
   }
 
-  #rows(plan: ImagePlan, tokens: number): number {
-    if (plan.grid.rows === 0 || tokens !== this.#patches ** 2) return plan.groups * tokens + 1;
-    const { width, height, scaled } = this.#grid(plan);
+  #rows(plan: ImagePlan, { tokens, side }: GroupLayout): number {
+    if (plan.grid.rows === 0 || side === undefined) return plan.groups * tokens + 1;
+    const { width, height, scaled } = this.#grid(plan, side);
     const size = scaled ?? { width, height };
     return tokens + size.height * (size.width + 1);
   }
 
-  /** The patches of all tiles without the padding around the image, as the reference rounds it. */
-  #grid({ size, grid }: ImagePlan): Grid {
-    const [columns, rows] = [grid.columns * this.#patches, grid.rows * this.#patches];
+  /** The patches of all tiles, `side` along each, without the padding around the image, as the reference rounds it. */
+  #grid({ size, grid }: ImagePlan, side: number): Grid {
+    const [columns, rows] = [grid.columns * side, grid.rows * side];
     const isWide = size.width / size.height > columns / rows;
     const height = isWide ? truncated(size.height * (columns / size.width)) : rows;
     const width = isWide ? columns : truncated(size.width * (rows / size.height));
     const [top, left] = [Math.floor((rows - height) / 2), Math.floor((columns - width) / 2)];
     const bare = { top, left, width: columns - 2 * left, height: rows - 2 * top };
-    return { ...bare, scaled: this.#scaled(bare) };
+    return { ...bare, scaled: this.#scaled(bare, side) };
   }
 
-  #scaled({ width, height }: Size): Size | undefined {
-    const ratio = Math.sqrt((height * width) / (this.#maxTiles * this.#patches ** 2));
+  #scaled({ width, height }: Size, side: number): Size | undefined {
+    const ratio = Math.sqrt((height * width) / (this.#maxTiles * side ** 2));
     if (ratio <= leastReduction) return undefined;
     return { width: Math.floor(width / ratio), height: Math.floor(height / ratio) };
   }
@@ -147,14 +147,4 @@ function fitInside({ width, height }: Size, target: Size): Size {
   if (across < down)
     return { width: target.width, height: Math.min(Math.ceil(height * across), target.height) };
   return { width: Math.min(Math.ceil(width * down), target.width), height: target.height };
-}
-
-function joined(parts: readonly Float32Array[]): Float32Array {
-  const all = new Float32Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    all.set(part, at);
-    at += part.length;
-  }
-  return all;
 }

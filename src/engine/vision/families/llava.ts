@@ -5,7 +5,7 @@ import { padToSquare } from '../picture.js';
 import type { PreprocessorConfig } from '../preprocessor-config.js';
 import type { Filter } from '../resample.js';
 import { resample } from '../resample.js';
-import type { ImageFamily, ImagePlan } from './image-family.js';
+import type { GroupLayout, ImageFamily, ImagePlan } from './image-family.js';
 
 export class Llava implements ImageFamily {
   readonly mergesBefore = true;
@@ -18,7 +18,14 @@ export class Llava implements ImageFamily {
   }
 
   plan(size: Size): ImagePlan {
-    return { size, groups: 1, grid: { rows: 0, columns: 0 }, key: 'whole' };
+    return {
+      kind: 'image',
+      size,
+      groups: 1,
+      grid: { rows: 0, columns: 0 },
+      resized: this.#resized(size),
+      key: 'whole',
+    };
   }
 
   *tiles(picture: Picture): Iterable<Picture> {
@@ -27,7 +34,7 @@ export class Llava implements ImageFamily {
     yield croppedResample(source, this.#resized(source), this.#config.centerCrop, filter);
   }
 
-  placeholder(_: ImagePlan, tokens: number): string {
+  placeholder(_: ImagePlan, { tokens }: GroupLayout): string {
     return this.#imageToken.repeat(tokens);
   }
 

@@ -6,13 +6,17 @@ import type { VisionConfig } from '../../checkpoint/vision-config.js';
 import { newlineName } from '../../checkpoint/vision-tensors.js';
 import type { PreprocessorConfig } from '../preprocessor-config.js';
 import { Idefics3 } from './idefics3.js';
-import type { ImageFamily } from './image-family.js';
+import type { ImageFamily, VideoFamily } from './image-family.js';
 import { Llava } from './llava.js';
 import { LlavaOneVision } from './llava-onevision.js';
+import { OneVisionVideo } from './onevision-video.js';
+import { ThumbnailVideo } from './thumbnail-video.js';
 
 /** What the text and the rows of images need beside the preprocessor; tiles need none of it. */
 export interface ImageVocabulary {
   readonly imageToken: string;
+  /** Empty for a model that was not trained on videos. */
+  readonly videoToken: string;
   /** `[width of the decoder]`, where the family ends lines with a learned row. */
   readonly newline: Float32Array | undefined;
 }
@@ -39,6 +43,24 @@ export function imageFamily(
     }
   }
 }
+
+/**
+ * Models that were not trained on videos see them as images of `images`.
+ * @throws {TrimtabError} invalid_checkpoint or unsupported_model when frames would not fit the tower
+ */
+export function videoFamily(
+  vision: VisionConfig,
+  preprocessor: PreprocessorConfig,
+  { videoToken, newline = new Float32Array(vision.outputSize) }: ImageVocabulary,
+  images: ImageFamily,
+): VideoFamily {
+  if (vision.videoTokenId === undefined) return new ThumbnailVideo(images, preprocessor.filter);
+  requireSide(preprocessor, vision, tileSize(preprocessor));
+  return new OneVisionVideo(vision.tower.imageSize, preprocessor.filter, videoToken, newline);
+}
+
+/** What tiles are made with, where nothing has to be written into a prompt. */
+export const noVocabulary: ImageVocabulary = { imageToken: '', videoToken: '', newline: undefined };
 
 export function readNewline(checkpoint: Checkpoint, { family }: VisionConfig): Float32Array | undefined {
   if (family !== 'llava_onevision') return undefined;

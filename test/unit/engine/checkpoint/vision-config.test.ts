@@ -3,7 +3,7 @@ import { openCheckpoint } from '../../../../src/engine/checkpoint/checkpoint.js'
 import { readDecoderConfig } from '../../../../src/engine/checkpoint/decoder-config.js';
 import type { VisionConfig } from '../../../../src/engine/checkpoint/vision-config.js';
 import { readVisionConfig, towerTokens } from '../../../../src/engine/checkpoint/vision-config.js';
-import { imageFamily } from '../../../../src/engine/vision/families/registry.js';
+import { imageFamily, noVocabulary } from '../../../../src/engine/vision/families/registry.js';
 import { readPreprocessorConfig } from '../../../../src/engine/vision/preprocessor-config.js';
 import { type Changes, changedCheckpoint } from '../../../helpers/changed-checkpoint.js';
 import { fixtureFolder } from '../../../helpers/fixture-model.js';
@@ -14,7 +14,7 @@ function read(folder: string): VisionConfig | undefined {
   try {
     const vision = readVisionConfig(checkpoint, readDecoderConfig(checkpoint));
     if (vision !== undefined) {
-      imageFamily(vision, readPreprocessorConfig(folder), { imageToken: '<image>', newline: undefined });
+      imageFamily(vision, readPreprocessorConfig(folder), noVocabulary);
     }
     return vision;
   } finally {

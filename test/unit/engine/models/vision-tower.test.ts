@@ -26,6 +26,7 @@ const clip: VisionConfig = {
   projector: { kind: 'mlp', activation: 'gelu', bias: true, tensorPrefix: 'multi_modal_projector.' },
   outputSize: 48,
   imageTokenId: 7,
+  videoTokenId: undefined,
   anyResolution: undefined,
 };
 const siglip: VisionConfig = {

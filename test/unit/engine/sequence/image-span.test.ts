@@ -4,13 +4,13 @@ import { embeddedRows, imageSpans, spanNames } from '../../../../src/engine/sequ
 const image = 9;
 const seen = (key: string, ...values: number[]) => ({
   key,
-  isCached: false,
+  tokenId: image,
   rows: Float32Array.from(values.flatMap((value) => [value, -value])),
 });
 
 describe('imageSpans', () => {
   it('should give each run of placeholders the next rows', () => {
-    const spans = imageSpans([1, image, image, 2, image, 3], image, [seen('a', 10, 11), seen('b', 20)], 2);
+    const spans = imageSpans([1, image, image, 2, image, 3], [seen('a', 10, 11), seen('b', 20)], 2);
     expect(spans.map(({ start, length, key }) => ({ start, length, key }))).toEqual([
       { start: 1, length: 2, key: 'a+0' },
       { start: 4, length: 1, key: 'b+0' },
@@ -19,7 +19,7 @@ describe('imageSpans', () => {
   });
 
   it('should split an image whose placeholders stand apart, and part images that touch', () => {
-    const spans = imageSpans([image, 1, image, image, image], image, [seen('a', 1, 2, 3), seen('b', 4)], 2);
+    const spans = imageSpans([image, 1, image, image, image], [seen('a', 1, 2, 3), seen('b', 4)], 2);
     expect(spans.map(({ start, length, key }) => [start, length, key])).toEqual([
       [0, 1, 'a+0'],
       [2, 2, 'a+1'],
@@ -27,16 +27,25 @@ describe('imageSpans', () => {
     ]);
   });
 
+  it('should give videos the places of their own token, in the order of the prompt', () => {
+    const film = { ...seen('film', 5, 6), tokenId: 8 };
+    const spans = imageSpans([8, 8, 1, image, image], [seen('a', 1, 2), film], 2);
+    expect(spans.map(({ start, length, key }) => [start, length, key])).toEqual([
+      [0, 2, 'film+0'],
+      [3, 2, 'a+0'],
+    ]);
+  });
+
   it.each([[[image, image]], [[1, 2]], [[image, image, image, image]]])(
     'should refuse %j for three rows',
     (ids) => {
-      expect(() => imageSpans(ids, image, [seen('a', 1, 2, 3)], 2)).toThrow(/image tokens for 3 rows/);
+      expect(() => imageSpans(ids, [seen('a', 1, 2, 3)], 2)).toThrow(/image tokens for 3 rows/);
     },
   );
 });
 
 describe('embeddedRows', () => {
-  const spans = imageSpans([1, image, image, image, 2, image], image, [seen('a', 1, 2, 3), seen('b', 4)], 2);
+  const spans = imageSpans([1, image, image, image, 2, image], [seen('a', 1, 2, 3), seen('b', 4)], 2);
 
   it('should give every chunk of a prompt the rows that it holds', () => {
     for (const size of [1, 2, 3, 4, 6]) {
@@ -61,7 +70,6 @@ describe('spanNames', () => {
     spanNames(
       imageSpans(
         ids,
-        image,
         keys.map((key) => seen(key, 1, 2)),
         2,
       ),

@@ -4,7 +4,7 @@ import {
   ChatTemplate,
   type TemplateMessage,
 } from '../../../../src/engine/tokenizer/chat-template.js';
-import { withoutImageBytes } from '../../../../src/engine/tokenizer/image-placeholders.js';
+import { withoutBytes } from '../../../../src/engine/tokenizer/image-placeholders.js';
 import { expectedRenderings, type RenderingCase, readFixture } from './text-fixtures.js';
 
 const expected = expectedRenderings();
@@ -21,7 +21,7 @@ function request(messages: readonly TemplateMessage[], more: Partial<ChatRequest
 function renderCase({ template: name, conversation, options }: RenderingCase): string {
   const { add_generation_prompt, continue_final_message, ...templateVariables } = options;
   return template(readFixture(`chat-templates/${name}.jinja`)).render({
-    messages: withoutImageBytes(expected.conversations[conversation]!),
+    messages: withoutBytes(expected.conversations[conversation]!, 'video'),
     templateVariables,
     addGenerationPrompt: add_generation_prompt === true,
     continueFinalMessage: continue_final_message === true,

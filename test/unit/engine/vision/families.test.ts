@@ -6,11 +6,12 @@ import { openCheckpoint } from '../../../../src/engine/checkpoint/checkpoint.js'
 import { readDecoderConfig } from '../../../../src/engine/checkpoint/decoder-config.js';
 import { readVisionConfig } from '../../../../src/engine/checkpoint/vision-config.js';
 import { projectedTokens } from '../../../../src/engine/models/vision-projector.js';
-import { imageFamily } from '../../../../src/engine/vision/families/registry.js';
+import { imageFamily, videoFamily } from '../../../../src/engine/vision/families/registry.js';
 import { readPreprocessorConfig } from '../../../../src/engine/vision/preprocessor-config.js';
 import { visionFixtureFolder, visionFixtureNames } from '../../../helpers/vision-fixture.js';
 
 const imageToken = '<image>';
+const videoToken = '<video>';
 
 function openFamily(name: string) {
   const checkpoint = openCheckpoint(visionFixtureFolder(name));
@@ -18,7 +19,9 @@ function openFamily(name: string) {
   const preprocessor = readPreprocessorConfig(checkpoint.folder);
   checkpoint.close();
   const newline = new Float32Array(vision.outputSize).fill(-1);
-  return { family: imageFamily(vision, preprocessor, { imageToken, newline }), vision };
+  const family = imageFamily(vision, preprocessor, { imageToken, videoToken, newline });
+  const videos = videoFamily(vision, preprocessor, { imageToken, videoToken, newline }, family);
+  return { family, videos, vision };
 }
 
 const size = fc.record({
@@ -28,19 +31,55 @@ const size = fc.record({
 const view = fc.record({
   detail: fc.constantFrom('auto' as const, 'low' as const, 'high' as const),
   alone: fc.boolean(),
+  maxTiles: fc.option(fc.integer({ min: 0, max: 12 }), { nil: undefined }),
 });
 
 describe.each(visionFixtureNames)('%s', (name) => {
-  const { family, vision } = openFamily(name);
+  const { family, videos, vision } = openFamily(name);
   const dense = projectedTokens(vision);
+  const merged = fc.integer({ min: 1, max: dense }).map((tokens) => ({ tokens, side: undefined }));
+  const grid = fc.integer({ min: 1, max: 5 }).map((side) => ({ tokens: side * side, side }));
 
   it('should have a row for every image token, merged or not', () => {
     fc.assert(
-      fc.property(size, view, fc.integer({ min: 1, max: dense }), (image, how, tokens) => {
+      fc.property(size, view, fc.oneof(merged, grid), (image, how, layout) => {
         const plan = family.plan(image, how);
-        const places = family.placeholder(plan, tokens).split(imageToken).length - 1;
-        const rows = new Float32Array(plan.groups * tokens * vision.outputSize);
-        expect(family.pack(rows, plan, tokens).length).toBe(places * vision.outputSize);
+        const places = family.placeholder(plan, layout).split(imageToken).length - 1;
+        const rows = new Float32Array(plan.groups * layout.tokens * vision.outputSize);
+        expect(family.pack(rows, plan, layout).length).toBe(places * vision.outputSize);
+      }),
+    );
+  });
+
+  it('should have a row for every token of a video, merged or not', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 40 }), fc.oneof(merged, grid), (frames, layout) => {
+        const plan = videos.plan(frames);
+        const places = videos.placeholder(plan, layout).split(/<image>|<video>/).length - 1;
+        const rows = new Float32Array(plan.groups * layout.tokens * vision.outputSize);
+        expect(videos.pack(rows, plan, layout).length).toBe(places * vision.outputSize);
+      }),
+    );
+  });
+
+  it('should make a group of every frame, and of the thumbnail if there is one', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 9 }), (frames) => {
+        const side = vision.tower.imageSize;
+        const frame = { width: 9, height: 7, data: new Uint8Array(9 * 7 * 3).fill(40 * (frames % 6)) };
+        const groups = videos.groups(Array.from({ length: frames }, () => videos.tile(frame)));
+        expect(groups).toHaveLength(videos.plan(frames).groups);
+        for (const { width, height } of groups) expect([width, height]).toEqual([side, side]);
+      }),
+    );
+  });
+
+  it('should never make more tiles than it may, nor more than it would without a limit', () => {
+    fc.assert(
+      fc.property(size, view, (image, how) => {
+        const { groups } = family.plan(image, how);
+        expect(groups - 1).toBeLessThanOrEqual(how.maxTiles ?? Number.POSITIVE_INFINITY);
+        expect(groups).toBeLessThanOrEqual(family.plan(image, { ...how, maxTiles: undefined }).groups);
       }),
     );
   });

@@ -5,7 +5,7 @@ import { openCheckpoint } from '../../../../src/engine/checkpoint/checkpoint.js'
 import { readDecoderConfig } from '../../../../src/engine/checkpoint/decoder-config.js';
 import { readVisionConfig } from '../../../../src/engine/checkpoint/vision-config.js';
 import { decodeImage, measureImage } from '../../../../src/engine/vision/decode-image.js';
-import { imageFamily } from '../../../../src/engine/vision/families/registry.js';
+import { imageFamily, noVocabulary } from '../../../../src/engine/vision/families/registry.js';
 import { patchRows } from '../../../../src/engine/vision/patches.js';
 import type { Picture } from '../../../../src/engine/vision/picture.js';
 import { readPreprocessorConfig } from '../../../../src/engine/vision/preprocessor-config.js';
@@ -22,7 +22,7 @@ function preprocessing(name: string) {
   const checkpoint = openCheckpoint(visionFixtureFolder(name));
   const vision = readVisionConfig(checkpoint, readDecoderConfig(checkpoint))!;
   const preprocessor = readPreprocessorConfig(checkpoint.folder);
-  const family = imageFamily(vision, preprocessor, { imageToken: '<image>', newline: undefined });
+  const family = imageFamily(vision, preprocessor, noVocabulary);
   checkpoint.close();
   return { family, preprocessor, tower: vision.tower };
 }
