@@ -23,7 +23,7 @@ const kinds = {
   invalid_image: {
     status: 400,
     type: 'invalid_request_error',
-    summary: 'An image cannot be fetched or decoded, or is over a limit.',
+    summary: 'An image or video cannot be fetched or decoded, or is over a limit.',
   },
   unsupported_parameter: {
     status: 400,

@@ -18,7 +18,8 @@ export const loadModel: LoadModel = async (options): Promise<LoadedModel> => {
   const tokenizer = await loadTokenizer(folder);
   const { compiled, eyes, checkpoint } = prepareModel({ folder, weights, cacheDir });
   const limits = options.images ?? imageConfigSchema.parse({});
-  const vision = eyes && (await Vision.load(eyes, checkpoint, visualTokens(tokenizer, eyes), limits, threads));
+  const vision =
+    eyes && (await Vision.load(eyes, checkpoint, visualTokens(tokenizer, eyes), limits, threads));
   const runner = await ModelRunner.load(compiled, checkpoint, threads);
   const fromTokenizer = tokenizer.eosTokenId === undefined ? [] : [tokenizer.eosTokenId];
   const answerFormat = detectAnswerFormat(tokenizer);

@@ -14,7 +14,12 @@ export const serverConfigSchema = z
     bodyLimitBytes: z
       .int()
       .min(1024)
-      .default(16 * 1024 * 1024),
+      .default(72 * 1024 * 1024),
+    /** Longest string in a body: a data URL of a file of three quarters of that. */
+    stringLimitBytes: z
+      .int()
+      .min(1024)
+      .default(28 * 1024 * 1024),
     /** Longest time for the whole body of a request to arrive. */
     bodyTimeoutMs: z.int().min(1).default(30_000),
     /** A stream that is idle for so long gets a comment line, which keeps proxies from closing it. */

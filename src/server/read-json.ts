@@ -1,9 +1,12 @@
 /** Reads a JSON body from an untrusted client: bounded in size, time and depth, strict in encoding. */
 
 import { TrimtabError } from '../core/errors.js';
+import { LongStringGuard } from './long-string.js';
 
 export interface BodyLimits {
   readonly bodyLimitBytes: number;
+  /** Longest string in the body, as it is written there. */
+  readonly stringLimitBytes: number;
   readonly bodyTimeoutMs: number;
 }
 
@@ -13,7 +16,10 @@ const [quote, backslash, openBracket, closeBracket, openBrace, closeBrace] = Buf
   '"\\[]{}',
 ) as unknown as [number, number, number, number, number, number];
 
-/** @throws {TrimtabError} unsupported_media_type, payload_too_large, request_timeout or invalid_json */
+/**
+ * @throws {TrimtabError} unsupported_media_type, payload_too_large, request_timeout or invalid_json; invalid_image or
+ * invalid_request for a string over the limit
+ */
 export async function readJson(request: Request, limits: BodyLimits): Promise<Record<string, unknown>> {
   requireJsonHeaders(request.headers);
   const bytes = await readBody(request, limits);
@@ -54,7 +60,7 @@ async function readBody(request: Request, limits: BodyLimits): Promise<Uint8Arra
     reader.cancel().catch(() => {}); // ends the read that is pending
   }, limits.bodyTimeoutMs);
   try {
-    const bytes = await readAtMost(reader, limits.bodyLimitBytes);
+    const bytes = await readAtMost(reader, limits);
     if (timedOut) throw timeout(limits.bodyTimeoutMs);
     return bytes;
   } catch (error) {
@@ -70,15 +76,17 @@ async function readBody(request: Request, limits: BodyLimits): Promise<Uint8Arra
 
 async function readAtMost(
   reader: ReadableStreamDefaultReader<Uint8Array>,
-  limit: number,
+  limits: BodyLimits,
 ): Promise<Uint8Array> {
+  const strings = new LongStringGuard(limits.stringLimitBytes);
   const chunks: Uint8Array[] = [];
   let length = 0;
   for (;;) {
     const { done, value } = await reader.read();
     if (done) return Buffer.concat(chunks, length);
     length += value.byteLength;
-    if (length > limit) throw tooLarge(limit);
+    if (length > limits.bodyLimitBytes) throw tooLarge(limits.bodyLimitBytes);
+    strings.push(value);
     chunks.push(value);
   }
 }
@@ -94,19 +102,25 @@ function decodeUtf8(bytes: Uint8Array): string {
 /** Nested values are handed on to other threads and templates, which recurse. */
 function requireShallow(json: Uint8Array): void {
   let depth = 0;
-  let inString = false;
   for (let i = 0; i < json.length; i++) {
     const byte = json[i]!;
-    if (inString) {
-      if (byte === backslash) i++;
-      else if (byte === quote) inString = false;
-    } else if (byte === quote) inString = true;
+    if (byte === quote) i = stringEnd(json, i + 1);
     else if (byte === openBracket || byte === openBrace) depth++;
     else if (byte === closeBracket || byte === closeBrace) depth--;
     if (depth > maxDepth) {
       throw new TrimtabError('invalid_json', `The body is nested deeper than ${maxDepth} levels.`);
     }
   }
+}
+
+/** Index of the quotation mark that ends a string: the next one with an even number of backslashes before it. */
+function stringEnd(json: Uint8Array, from: number): number {
+  for (let end = json.indexOf(quote, from); end >= 0; end = json.indexOf(quote, end + 1)) {
+    let slashes = 0;
+    while (json[end - 1 - slashes] === backslash) slashes++;
+    if (slashes % 2 === 0) return end;
+  }
+  return json.length;
 }
 
 function parseObject(text: string): Record<string, unknown> {

@@ -80,7 +80,11 @@ export function imagePart(name: string, detail: ImageDetail = 'auto'): ImagePart
 }
 
 export function videoPart(...frames: readonly string[]): VideoPart {
-  return { type: 'video', frames: frames.map((frame) => imagePart(frame)), param: 'messages[0].content.video' };
+  return {
+    type: 'video',
+    frames: frames.map((frame) => imagePart(frame)),
+    param: 'messages[0].content.video',
+  };
 }
 
 /** The conversation of a case as a request brings it. */

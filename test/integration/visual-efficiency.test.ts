@@ -246,7 +246,12 @@ describe('requests with different plans', () => {
 
 describe('an image that is inspected', () => {
   const image = imagePart('photo.jpg') as ImagePart;
-  const plan = { tokenMerging: quarter, tokenPruning: half, visualBudget: undefined, draftVerification: undefined };
+  const plan = {
+    tokenMerging: quarter,
+    tokenPruning: half,
+    visualBudget: undefined,
+    draftVerification: undefined,
+  };
 
   it('is drawn with what each layer saw of it', async () => {
     const { png, encoded, merged, perLayer } = await inspectImage(model, image, 'What is it?', plan);

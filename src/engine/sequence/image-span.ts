@@ -21,14 +21,17 @@ export interface ImageSpan {
  * other tokens stand between. `width` is that of a row. In the order of the prompt.
  * @throws {TrimtabError} invalid_request when there are more or fewer image tokens than rows
  */
-export function imageSpans(
-  ids: readonly number[],
-  images: readonly SeenRows[],
-  width: number,
-): ImageSpan[] {
+export function imageSpans(ids: readonly number[], images: readonly SeenRows[], width: number): ImageSpan[] {
   const tokens = [...new Set(images.map(({ tokenId }) => tokenId))];
   return tokens
-    .flatMap((token) => spansOfToken(ids, token, images.filter(({ tokenId }) => tokenId === token), width))
+    .flatMap((token) =>
+      spansOfToken(
+        ids,
+        token,
+        images.filter(({ tokenId }) => tokenId === token),
+        width,
+      ),
+    )
     .sort((a, b) => a.start - b.start);
 }
 

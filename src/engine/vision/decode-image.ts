@@ -39,7 +39,10 @@ export function invalidImage(param: string, problem: string, cause?: unknown): T
 export async function measureImage(bytes: Uint8Array, limits: ImageLimits, param: string): Promise<Size> {
   const { frames, ...size } = await measureFrames(bytes, limits, param);
   if (frames === 1) return size;
-  throw invalidImage(param, `animated, with ${frames} frames; send it as a video_url, or one frame as an image`);
+  throw invalidImage(
+    param,
+    `animated, with ${frames} frames; send it as a video_url, or one frame as an image`,
+  );
 }
 
 /**

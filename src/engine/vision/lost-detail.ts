@@ -18,7 +18,8 @@ export function lostDetail(picture: Picture, best: Size, size: Size): number {
     const line = Math.floor((y * partsAcross) / fine.height) * partsAcross;
     for (let x = 0; x < fine.width; x++) {
       const part = parts[line + Math.floor((x * partsAcross) / fine.width)]!;
-      for (let channel = 0; channel < 3; channel++, at++) part.sum += (fine.data[at]! - coarse.data[at]!) ** 2;
+      for (let channel = 0; channel < 3; channel++, at++)
+        part.sum += (fine.data[at]! - coarse.data[at]!) ** 2;
       part.count += 3;
     }
   }

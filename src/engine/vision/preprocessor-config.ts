@@ -161,7 +161,10 @@ interface FoundKeys {
 
 function parseConfig({ file, raw }: FoundKeys): PreprocessorConfig {
   const name = String(
-    raw.image_processor_type ?? raw.video_processor_type ?? raw.feature_extractor_type ?? 'CLIPImageProcessor',
+    raw.image_processor_type ??
+      raw.video_processor_type ??
+      raw.feature_extractor_type ??
+      'CLIPImageProcessor',
   );
   const defaults = classes[name.replace(/(Fast|Pil)$/, '')];
   if (defaults === undefined) {

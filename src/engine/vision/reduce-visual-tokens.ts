@@ -41,7 +41,8 @@ export function policyFor(policy: VisualPolicy, promptTokens: number, tileTokens
  */
 export function reducedLayout(dense: GroupLayout, { merging }: VisualPolicy): GroupLayout {
   if (merging === undefined) return dense;
-  if (merging.reducer !== 'grid_pool') return { tokens: mergedCount(dense.tokens, merging.keep), side: undefined };
+  if (merging.reducer !== 'grid_pool')
+    return { tokens: mergedCount(dense.tokens, merging.keep), side: undefined };
   const side = pooledSide(requireGrid(dense), merging.keep);
   return { tokens: side * side, side };
 }

@@ -105,7 +105,8 @@ export class VisualPlanner {
     requireFew('videos', parts.length - images, this.#limits.maxVideos);
     const planned: PlannedVisual[] = [];
     for (const part of parts) {
-      const one = part.type === 'image' ? this.#planImage(part, images === 1, look) : this.#planVideo(part, look);
+      const one =
+        part.type === 'image' ? this.#planImage(part, images === 1, look) : this.#planVideo(part, look);
       planned.push(await one);
     }
     return planned;
@@ -113,13 +114,16 @@ export class VisualPlanner {
 
   async #planImage(part: ImagePart, alone: boolean, { policy, budget }: Look): Promise<PlannedVisual> {
     const file = hashed(part);
-    const size = await this.#remember(`size:${file.hash}`, () => measureImage(part.bytes, this.#limits, part.param));
+    const size = await this.#remember(`size:${file.hash}`, () =>
+      measureImage(part.bytes, this.#limits, part.param),
+    );
     const view = { detail: part.detail, alone };
     const { images } = this.#families;
     const full = images.plan(size, view);
     const most = images.plan(size, { ...view, maxTiles: budget?.maxTiles });
     const lost = budget?.lostDetail;
-    const plan = lost === undefined || most.groups === 1 ? most : await this.#fewestTiles(file, most, lost, view);
+    const plan =
+      lost === undefined || most.groups === 1 ? most : await this.#fewestTiles(file, most, lost, view);
     return this.#planned({ files: [file] }, file.hash, plan, full, policy, (of: ImagePlan, layout) =>
       images.placeholder(of, layout),
     );
@@ -153,7 +157,8 @@ export class VisualPlanner {
     const { maxFrames } = this.#limits;
     const files = frames.filter((frame) => frame.type === 'image');
     const few = Math.min(maxFrames, budget?.maxFrames ?? maxFrames);
-    const { source, total } = files.length === 1 ? await this.#animation(files[0]!, few) : await this.#list(files, few);
+    const { source, total } =
+      files.length === 1 ? await this.#animation(files[0]!, few) : await this.#list(files, few);
     const { videos } = this.#families;
     const plan = videos.plan(Math.min(few, total));
     const full = videos.plan(Math.min(maxFrames, total));
@@ -209,13 +214,16 @@ export class VisualPlanner {
 
   /** The token that stands for a row; models that see videos as images write them so. */
   token({ kind }: VisualPlan): string {
-    return kind === 'video' && this.#families.videos.part === 'video' ? this.#tokens.video : this.#tokens.image;
+    return kind === 'video' && this.#families.videos.part === 'video'
+      ? this.#tokens.video
+      : this.#tokens.image;
   }
 
   #dense({ kind }: VisualPlan): GroupLayout {
     const tokens = projectedTokens(this.#config);
     const side = Math.sqrt(tokens);
-    const isGrid = Number.isInteger(side) && !(this.#config.tower.kind === 'clip' && this.#config.keepsClassToken);
+    const isGrid =
+      Number.isInteger(side) && !(this.#config.tower.kind === 'clip' && this.#config.keepsClassToken);
     if (!isGrid) return { tokens, side: undefined };
     const pooled = kind === 'video' ? this.#families.videos.pooledSide(side) : side;
     return { tokens: pooled * pooled, side: pooled };

@@ -20,16 +20,32 @@ export function poolGroups(visual: VisualFeatures, side: number, target: number)
   const left = target * target;
   const features = new Float32Array(groups * left * width);
   for (let group = 0; group < groups; group++) {
-    const rows = visual.features.subarray(group * tokensPerGroup * width, (group + 1) * tokensPerGroup * width);
+    const rows = visual.features.subarray(
+      group * tokensPerGroup * width,
+      (group + 1) * tokensPerGroup * width,
+    );
     for (let cell = 0; cell < left; cell++) {
       const at = (group * left + cell) * width;
       averageCell(rows, side, target, cell, features.subarray(at, at + width));
     }
   }
-  return { groups, tokensPerGroup: left, width, features, metric: undefined, memberOf: cells(groups, side, target) };
+  return {
+    groups,
+    tokensPerGroup: left,
+    width,
+    features,
+    metric: undefined,
+    memberOf: cells(groups, side, target),
+  };
 }
 
-function averageCell(rows: Float32Array, side: number, target: number, cell: number, out: Float32Array): void {
+function averageCell(
+  rows: Float32Array,
+  side: number,
+  target: number,
+  cell: number,
+  out: Float32Array,
+): void {
   const [top, bottom] = covered(Math.floor(cell / target), side, target);
   const [first, end] = covered(cell % target, side, target);
   const count = (bottom - top) * (end - first);

@@ -94,7 +94,9 @@ export function visualParts(prompt: Prompt): VisualPart[] {
 /** Where the template takes videos for images, their texts stand among those of images. */
 function placeholders({ tokens, videoPart }: Vision, planned: readonly PlannedVisual[]): VisualPlaceholders {
   const texts = (kind: 'image' | 'video'): string[] =>
-    planned.flatMap(({ plan, placeholder }) => ((plan.kind === 'video' ? videoPart : 'image') === kind ? [placeholder] : []));
+    planned.flatMap(({ plan, placeholder }) =>
+      (plan.kind === 'video' ? videoPart : 'image') === kind ? [placeholder] : [],
+    );
   const kinds: Placeholders[] = [
     { what: 'images', token: tokens.image, texts: texts('image') },
     { what: 'videos', token: tokens.video, texts: texts('video') },

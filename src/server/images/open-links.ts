@@ -69,9 +69,13 @@ function refuseUnreadable(visuals: readonly VisualPart[], model: ModelInfo): voi
   const refused = visuals.find((part) => !model.inputModalities.includes(needed(part)));
   if (refused === undefined) return;
   const { param } = refused;
-  throw new TrimtabError('unsupported_parameter', `${param}: the model ${model.id} reads ${readable(model)} only.`, {
-    param,
-  });
+  throw new TrimtabError(
+    'unsupported_parameter',
+    `${param}: the model ${model.id} reads ${readable(model)} only.`,
+    {
+      param,
+    },
+  );
 }
 
 const readable = ({ inputModalities }: ModelInfo): string => inputModalities.join(' and ');

@@ -31,7 +31,11 @@ type FrameList = z.output<typeof frameListPart>;
 export function videoPart(part: VideoUrl | FrameList, path: string): VideoPart {
   const param = `${path}.${part.type}`;
   const source = part.type === 'video' ? part.video : part.video_url;
-  return { type: 'video', frames: framesOf(typeof source === 'object' && 'url' in source ? source.url : source, param), param };
+  return {
+    type: 'video',
+    frames: framesOf(typeof source === 'object' && 'url' in source ? source.url : source, param),
+    param,
+  };
 }
 
 function framesOf(source: string | readonly string[], param: string): readonly (ImagePart | ImageLink)[] {

@@ -60,6 +60,8 @@ describe('a receipt', () => {
     for (const line of [
       'trimtab_images_total{model="m",source="encoded"} 4',
       'trimtab_images_total{model="m",source="cache"} 2',
+      'trimtab_visual_views_total{model="m",kind="looked_at"} 10',
+      'trimtab_visual_views_total{model="m",kind="full"} 18',
       'trimtab_visual_tokens_total{model="m",stage="merged"} 24',
       'trimtab_visual_seconds_total{model="m",stage="encode"} 0.4',
       'trimtab_image_request_flops_total{model="m",kind="dense"} 2000',

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { readJson } from '../../../src/server/read-json.js';
 
-const limits = { bodyLimitBytes: 1000, bodyTimeoutMs: 50 };
+const limits = { bodyLimitBytes: 1000, stringLimitBytes: 1000, bodyTimeoutMs: 50 };
 
 function request(body: string | ReadableStream, headers: Record<string, string> = {}): Request {
   const type = { 'content-type': 'application/json' };
@@ -59,6 +59,39 @@ describe('readJson', () => {
   it('refuses by the announced length before it reads', async () => {
     const announced = request('{}', { 'content-length': '1001' });
     await expect(readJson(announced, limits)).rejects.toMatchObject({ code: 'payload_too_large' });
+  });
+
+  it.each([
+    ['a data URL', '{"url":"DATA:image/png;base64,', 'invalid_image'],
+    ['a text', '{"text":"once upon a time', 'invalid_request'],
+    ['a text that only mentions one', '{"data:":"once', 'invalid_request'],
+  ])('refuses %s that never ends, as soon as it is too long', async (_, start, code) => {
+    let pulls = 0;
+    const endless = new ReadableStream({
+      start: (controller) => controller.enqueue(Buffer.from(start)),
+      pull(controller) {
+        pulls++;
+        controller.enqueue(new Uint8Array(100).fill(65));
+      },
+    });
+    const reading = readJson(request(endless), { ...limits, bodyLimitBytes: 1e9 });
+    await expect(reading).rejects.toMatchObject({ code });
+    expect(pulls).toBeLessThan(15);
+  });
+
+  it('takes strings up to the limit, wherever chunks end', async () => {
+    const body = Buffer.from(`{"a":"${'x'.repeat(40)}","b":"${'y'.repeat(40)}"}`);
+    const bytewise = () =>
+      new ReadableStream({
+        start(controller) {
+          for (const byte of body) controller.enqueue(Uint8Array.of(byte));
+          controller.close();
+        },
+      });
+    const strict = (stringLimitBytes: number) =>
+      readJson(request(bytewise()), { ...limits, stringLimitBytes });
+    await expect(strict(40)).resolves.toMatchObject({ b: 'y'.repeat(40) });
+    await expect(strict(39)).rejects.toMatchObject({ code: 'invalid_request' });
   });
 
   it('stops reading at the limit when no length is announced', async () => {

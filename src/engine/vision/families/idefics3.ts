@@ -72,7 +72,12 @@ export class Idefics3 implements ImageFamily {
     const { width, height } = this.#canvas(resized);
     const isSmall = width <= this.#side && height <= this.#side;
     const grid = { rows: height / this.#side, columns: width / this.#side };
-    return this.#plan(size, resized, isSmall ? { rows: 0, columns: 0 } : grid, `tiled ${resized.width} × ${resized.height}`);
+    return this.#plan(
+      size,
+      resized,
+      isSmall ? { rows: 0, columns: 0 } : grid,
+      `tiled ${resized.width} × ${resized.height}`,
+    );
   }
 
   #plan(size: Size, resized: Size, grid: ImagePlan['grid'], key: string): ImagePlan {
