@@ -7,6 +7,7 @@ Needs transformers 5, torch and Pillow, not torchvision: the reference is the Pi
 README.md there says what the files hold, random_models.py how weights are drawn.
 """
 
+import json
 import sys
 from pathlib import Path
 
@@ -373,7 +374,7 @@ def levels(processor, name):
 def write(name, processor, model, dtype, cases, seed):
     folder = ROOT / name
     save(folder, model, dtype)
-    if isinstance(processor, ImagesOnly):
+    if isinstance(processor, WithoutTorchvision):
         processor.image_processor.save_pretrained(folder)
         write_video_config(processor.video_processor, folder)
         processor.tokenizer.save_pretrained(folder)
