@@ -142,6 +142,7 @@ function eyesOf(tower: TowerConfig): VisionConfig {
     projector: { kind: 'mlp', activation: 'gelu', bias: true, tensorPrefix: '' },
     outputSize: 576,
     imageTokenId: 0,
+    videoTokenId: undefined,
     anyResolution: undefined,
   };
 }
