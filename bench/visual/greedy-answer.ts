@@ -4,8 +4,8 @@ import type { TokenPruning } from '../../src/core/efficiency.js';
 import { argmax } from '../../src/decoding/argmax.js';
 import type { LoadedModel } from '../../src/engine/loaded-model.js';
 import { embeddedRows } from '../../src/engine/sequence/image-span.js';
-import { planPruning } from '../../src/engine/sequence/pruning-plan.js';
-import { chunkFlops, prunedFlops } from '../../src/engine/visual-tokens/flops.js';
+import { type PruningPlan, planPruning } from '../../src/engine/sequence/pruning-plan.js';
+import { chunkFlops, type DecoderShape, prunedFlops } from '../../src/engine/visual-tokens/flops.js';
 import type { Question } from './questions.js';
 
 const mostTokens = 24;
@@ -49,10 +49,16 @@ export async function greedyAnswer(
   while (!eosTokenIds.includes(said.at(-1)!) && said.length < mostTokens) {
     said.push(await step(ids.length + said.length, said.slice(-1)));
   }
-  const rest =
-    plan === undefined
-      ? chunkFlops(runner.shape, ids.length, 0)
-      : chunkFlops(runner.shape, first, 0) +
-        prunedFlops(runner.shape, first, plan.entering, plan.fixed).flops;
-  return { text: tokenizer.decode(said, { skipSpecialTokens: true }), promptFlops: rest };
+  return {
+    text: tokenizer.decode(said, { skipSpecialTokens: true }),
+    promptFlops: flopsOf(runner.shape, ids.length, plan),
+  };
+}
+
+/** Plainly up to the image and, behind it, up to the layer where pruning begins. */
+function flopsOf(shape: DecoderShape, tokens: number, plan: PruningPlan | undefined): number {
+  if (plan === undefined) return chunkFlops(shape, tokens, 0);
+  const { first, layers } = plan;
+  const lower = chunkFlops({ ...shape, layers: layers.first }, tokens - first, first);
+  return chunkFlops(shape, first, 0) + lower + prunedFlops(shape, plan).flops;
 }
