@@ -197,7 +197,7 @@ export function errorCases(target: GetTarget): void {
     },
   );
 
-  it.each(['video_url', 'input_audio', 'file'])('names a content part of type %s', async (type) => {
+  it.each(['input_audio', 'file'])('names a content part of type %s', async (type) => {
     const content = [
       { type: 'text', text: 'What is this?' },
       { type, [type]: { url: 'data:,' } },
@@ -208,14 +208,16 @@ export function errorCases(target: GetTarget): void {
     expect(error.code).toBe('unsupported_parameter');
   });
 
-  it('refuses an image for a model that reads text only', async () => {
-    const image = { type: 'image_url', image_url: { url: 'data:image/png;base64,iVBORw0KGgo=' } };
-    const body = { model: target().model, messages: [{ role: 'user', content: [image] }] };
+  it.each([
+    ['an image', { type: 'image_url', image_url: { url: 'data:image/png;base64,iVBORw0KGgo=' } }],
+    ['a video', { type: 'video_url', video_url: { url: 'data:video/jpeg;base64,iVBORw0KGgo=' } }],
+  ])('refuses %s for a model that reads text only', async (_, part) => {
+    const body = { model: target().model, messages: [{ role: 'user', content: [part] }] };
     const { status, error } = await errorOf(await post(target(), '/v1/chat/completions', body));
     expect({ status, code: error.code, param: error.param }).toEqual({
       status: 400,
       code: 'unsupported_parameter',
-      param: 'messages[0].content[0].image_url',
+      param: `messages[0].content[0].${part.type}`,
     });
   });
 

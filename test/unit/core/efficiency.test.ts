@@ -9,7 +9,7 @@ const parse = (efficiency: unknown) =>
 describe('efficiency of a request', () => {
   it('takes what it is asked, with the published order and depths as defaults', () => {
     expect(parse({ token_merging: { keep: 0.25 }, token_pruning: {} })).toEqual({
-      tokenMerging: { keep: 0.25, order: 'reference' },
+      tokenMerging: { keep: 0.25, order: 'reference', reducer: 'similarity' },
       tokenPruning: { start: 0.5, end: 0.786 },
     });
     expect(parse({ token_merging: null, token_pruning: false })).toEqual({ tokenPruning: false });
@@ -26,6 +26,8 @@ describe('efficiency of a request', () => {
       { token_merging: { keep: 1, order: 'z' } },
       'efficiency.token_merging.order: expected one of "reference"',
     ],
+    [{ visual_budget: { max_frames: 0 } }, 'efficiency.visual_budget.max_frames: expected ≥ 1, received 0'],
+    [{ visual_budget: { lost_detail: 'x' } }, 'efficiency.visual_budget.lost_detail: expected number'],
     [{ token_merging: { keep: 1, by: 2 } }, 'efficiency.token_merging: unknown key "by"'],
     [{ token_pruning: true }, 'efficiency.token_pruning: expected object, received true'],
     [
