@@ -10,7 +10,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import OpenAI from 'openai';
 
-const startTimeoutMs = 120_000;
+const startTimeoutMs = 300_000;
 const cache = mkdtempSync(join(tmpdir(), 'trimtab-smoke-'));
 const server = spawn('npm', ['start', '--', '--port', '0', '--cache-folder', cache], {
   stdio: ['ignore', 'ignore', 'pipe'],

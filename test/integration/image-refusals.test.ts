@@ -45,7 +45,7 @@ beforeAll(async () => {
     resolve: async (host) => [{ address: host === 'web.test' ? declaredPublic : '127.0.0.1', family: 4 }],
     mayConnect: (address) => address === declaredPublic || isPublicAddress(address),
   };
-  const settings = { remoteImages: { hosts: ['*', `*:${port}`], timeoutMs: 500 } };
+  const settings = { remoteImages: { hosts: ['*', `*:${port}`], timeoutMs: 2000 } };
   const folders = { ...fixtureFolders({ sees: 'siglip-llava' }), reads: textOnly };
   vision = await startVisionServer(folders, { settings, outside });
 });
@@ -200,7 +200,7 @@ describe('a link', () => {
     ['redirected to a file', () => `${webUrl}/?to=file:///etc/passwd`, /http or https/],
     ['to a host that resolves to loopback', () => 'http://inside.test/a.png', /public internet/],
     ['redirected to such a host', () => `${webUrl}/?to=http://inside.test/`, /another host/],
-    ['to a server that never ends', () => `${webUrl}/drip.png`, /not fetched within 500 ms/],
+    ['to a server that never ends', () => `${webUrl}/drip.png`, /not fetched within 2000 ms/],
   ];
 
   it.each(refused)('should be refused %s', async (_, url, reason) => {
@@ -208,7 +208,7 @@ describe('a link', () => {
     const { status, body } = await ask([link(url())]);
     expect({ status, code: body.error.code }).toEqual({ status: 400, code: 'invalid_image' });
     expect(body.error.message).toMatch(reason);
-    expect(performance.now() - startedAt).toBeLessThan(5000);
+    expect(performance.now() - startedAt).toBeLessThan(20_000);
   });
 
   it('should be refused while nothing is fetched', async () => {

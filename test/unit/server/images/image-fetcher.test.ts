@@ -67,7 +67,9 @@ const lenient: FetcherWorld = {
 const rebound: FetcherWorld = { resolve: async () => loopback, mayConnect: isPublicAddress };
 
 function open(hosts: readonly string[], world?: FetcherWorld, limits: object = {}): ImageFetcher {
-  const { remoteImages } = serverConfigSchema.parse({ remoteImages: { hosts, timeoutMs: 400, ...limits } });
+  const { remoteImages } = serverConfigSchema.parse({
+    remoteImages: { hosts, timeoutMs: 10_000, ...limits },
+  });
   fetcher = new ImageFetcher(remoteImages, world);
   return fetcher;
 }
@@ -187,7 +189,7 @@ describe('ImageFetcher', () => {
   });
 
   it.each(['/silent', '/drip'])('should give up on %s when its time is over', async (path) => {
-    open([`*:${port}`], lenient);
+    open([`*:${port}`], lenient, { timeoutMs: 400 });
     const startedAt = performance.now();
     expect((await failure(`http://images.test:${port}${path}`)).message).toMatch(/not fetched within 400 ms/);
     expect(performance.now() - startedAt).toBeLessThan(5000);
