@@ -157,13 +157,13 @@ describe('a prediction', () => {
     }
   });
 
-  it('beyond the limit of a body is refused', async () => {
+  it('beyond the limit of a string is refused', async () => {
     const body = {
       model: 'fake',
       ...question,
-      prediction: { type: 'content', content: 'x'.repeat(20 * 2 ** 20) },
+      prediction: { type: 'content', content: 'x'.repeat(29 * 2 ** 20) },
     };
-    expect((await post(target, '/v1/chat/completions', body)).status).toBe(413);
+    expect((await post(target, '/v1/chat/completions', body)).status).toBe(400);
   });
 
   it.each([
