@@ -1,6 +1,6 @@
 /**
  * Finds a string that is too long in a JSON body while it arrives, so that an image of 50 MB is refused for what it is,
- * long before it is complete, and is never parsed.
+ * and neither kept nor parsed.
  */
 
 import { TrimtabError } from '../core/errors.js';
@@ -18,16 +18,18 @@ export class LongStringGuard {
     this.#maxLength = maxLength;
   }
 
-  /** @throws {TrimtabError} invalid_image if what grows too long is a data URL, else invalid_request */
-  push(chunk: Uint8Array): void {
+  /** What is wrong once a string is too long: `invalid_image` if that is a data URL, else `invalid_request`. */
+  push(chunk: Uint8Array): TrimtabError | undefined {
     let from = 0;
     for (let end = chunk.indexOf(quote); end >= 0; end = chunk.indexOf(quote, from)) {
       this.#grow(chunk, from, end);
+      if (this.#length > this.#maxLength) return this.#tooLong();
       from = end + 1;
       this.#length = 0;
       this.#start = '';
     }
     this.#grow(chunk, from, chunk.length);
+    return this.#length > this.#maxLength ? this.#tooLong() : undefined;
   }
 
   #grow(chunk: Uint8Array, from: number, end: number): void {
@@ -37,7 +39,6 @@ export class LongStringGuard {
       );
     }
     this.#length += end - from;
-    if (this.#length > this.#maxLength) throw this.#tooLong();
   }
 
   #tooLong(): TrimtabError {

@@ -74,20 +74,24 @@ async function readBody(request: Request, limits: BodyLimits): Promise<Uint8Arra
   }
 }
 
+/** What is refused is still read to its end, as a client that is cut off while it sends never hears why. */
 async function readAtMost(
   reader: ReadableStreamDefaultReader<Uint8Array>,
-  limits: BodyLimits,
+  { bodyLimitBytes, stringLimitBytes }: BodyLimits,
 ): Promise<Uint8Array> {
-  const strings = new LongStringGuard(limits.stringLimitBytes);
-  const chunks: Uint8Array[] = [];
+  const strings = new LongStringGuard(stringLimitBytes);
+  let chunks: Uint8Array[] = [];
   let length = 0;
+  let refusal: TrimtabError | undefined;
   for (;;) {
     const { done, value } = await reader.read();
+    if (done && refusal !== undefined) throw refusal;
     if (done) return Buffer.concat(chunks, length);
     length += value.byteLength;
-    if (length > limits.bodyLimitBytes) throw tooLarge(limits.bodyLimitBytes);
-    strings.push(value);
-    chunks.push(value);
+    if (length > bodyLimitBytes) throw refusal ?? tooLarge(bodyLimitBytes);
+    refusal ??= strings.push(value);
+    if (refusal === undefined) chunks.push(value);
+    else chunks = [];
   }
 }
 

@@ -122,7 +122,7 @@ describe('too much', () => {
 
   const fifty = `data:image/png;base64,${'A'.repeat(50e6)}`;
 
-  it('should be a 400 for a data URL of 50 MB, before all of it is there', async () => {
+  it('should be a 400 for a data URL of 50 MB, which is not even kept', async () => {
     const before = process.memoryUsage().rss;
     const { status, body: reply } = await vision.post('/v1/chat/completions', body([link(fifty)]));
     expect({ status, code: reply.error.code }).toEqual({ status: 400, code: 'invalid_image' });
