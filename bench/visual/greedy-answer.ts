@@ -4,7 +4,7 @@ import type { TokenPruning } from '../../src/core/efficiency.js';
 import { argmax } from '../../src/decoding/argmax.js';
 import type { LoadedModel } from '../../src/engine/loaded-model.js';
 import { embeddedRows } from '../../src/engine/sequence/image-span.js';
-import { type PruningPlan, planPruning } from '../../src/engine/sequence/pruning-plan.js';
+import { type PruningPlan, planPruning, rowsBefore } from '../../src/engine/sequence/pruning-plan.js';
 import { chunkFlops, type DecoderShape, prunedFlops } from '../../src/engine/visual-tokens/flops.js';
 import type { Question } from './questions.js';
 
@@ -60,5 +60,9 @@ function flopsOf(shape: DecoderShape, tokens: number, plan: PruningPlan | undefi
   if (plan === undefined) return chunkFlops(shape, tokens, 0);
   const { first, layers } = plan;
   const lower = chunkFlops({ ...shape, layers: layers.first }, tokens - first, first);
-  return chunkFlops(shape, first, 0) + lower + prunedFlops(shape, plan).flops;
+  return (
+    chunkFlops(shape, first, 0) +
+    lower +
+    prunedFlops(shape, { ...plan, before: rowsBefore(plan, first) }).flops
+  );
 }

@@ -7,7 +7,6 @@ import { argmax } from '../../src/decoding/argmax.js';
 import type { LoadedModel } from '../../src/engine/loaded-model.js';
 import { embeddedRows } from '../../src/engine/sequence/image-span.js';
 import { planBehind } from '../../src/engine/sequence/pruning-plan.js';
-import { keepAll } from '../../src/engine/vision/reduce-visual-tokens.js';
 import { PromptReader } from '../../src/engine/worker/prompt-reader.js';
 import { ModelHarness, type Result } from '../helpers/engine-harness.js';
 import { generateRequest, type RequestOverrides } from '../helpers/generate-request.js';
@@ -216,7 +215,6 @@ describe('the next turn behind a pruned prompt', () => {
     for (const prompt of prompts) {
       const seen = await new PromptReader(tokenizer, vision).see(prompt, {
         maxTokens: 2000,
-        policy: keepAll,
         check: () => {},
         isCancelled: () => false,
       });
