@@ -12,7 +12,7 @@ import type { PrunedPrompt, Waiting } from './pruned-prompt.js';
 /** Keys and values of some consecutive tokens of one lane, all layers, detached from the slab. */
 export interface KvRows {
   readonly length: number;
-  readonly data: Float32Array;
+  readonly data: Float32Array<ArrayBuffer>;
   /** If the tokens begin with a pruned prompt. */
   readonly pruned?: PrunedPrompt;
   /** If only the layers before the one where the tokens wait have them. */
@@ -26,6 +26,8 @@ export interface LaneCache {
   /** Rows per lane that the slab now has room for, in the first layer and in each. */
   readonly capacity: number;
   readonly depth: Depth;
+  /** Bytes that are reserved for growth and were never used, so that they take no memory. */
+  readonly untouchedBytes: number;
   /** Bytes that a slab of that shape takes, after rounding up to the allocation step. */
   bytesFor(lanes: number, depth: Depth): number;
   /** Makes room (or gives it back), keeping the contents of every lane and token that still fits. */

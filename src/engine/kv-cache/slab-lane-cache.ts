@@ -1,7 +1,5 @@
 /**
- * The lane cache as flat memory: per layer one array for keys and one for values, `[lanes, kvHeads, capacity,
- * headDim]` each, so that neighbouring lanes are one contiguous block. Nothing outside this file knows that
- * layout. Rows behind the end of a lane are stale but always finite, so a masked read of them is harmless.
+ * The lane cache over flat memory, in which neighbouring lanes are one contiguous block (`slab-memory.ts`).
  */
 
 import { copyFloats } from './copy-floats.js';
@@ -9,11 +7,9 @@ import { type Depth, depthAt, evened, fitsIn, mapDepth } from './depth.js';
 import type { KvRows, LaneCache } from './lane-cache.js';
 import { cutTo, hasRoom, type Lane, prunedWithin, rowsOf, tokenRows } from './lane-state.js';
 import { PrunedPrompt, waitingRows } from './pruned-prompt.js';
+import { SlabMemory, type SlabShape } from './slab-memory.js';
 
-export interface LaneCacheShape {
-  readonly layers: number;
-  readonly kvHeads: number;
-  readonly headDim: number;
+export interface LaneCacheShape extends SlabShape {
   /** Capacity is rounded up to a multiple of this many tokens. */
   readonly step?: number;
 }
@@ -31,18 +27,16 @@ export class SlabLaneCache implements LaneCache {
   readonly #kvHeads: number;
   readonly #headDim: number;
   readonly #step: number;
-  #depth: Depth = 0;
+  readonly #memory: SlabMemory;
   #lanes: Lane[] = [];
   #version = 0;
-  /** Keys of layer 0, values of layer 0, keys of layer 1, … */
-  #tensors: Float32Array[];
 
   constructor({ layers, kvHeads, headDim, step = 64 }: LaneCacheShape) {
     this.#layers = layers;
     this.#kvHeads = kvHeads;
     this.#headDim = headDim;
     this.#step = step;
-    this.#tensors = Array.from({ length: 2 * layers }, () => new Float32Array(0));
+    this.#memory = new SlabMemory({ layers, kvHeads, headDim });
     this.bytesPerToken = 2 * layers * kvHeads * headDim * BYTES_PER_FLOAT;
   }
 
@@ -51,14 +45,18 @@ export class SlabLaneCache implements LaneCache {
   }
 
   get capacity(): number {
-    return depthAt(this.#depth, 0);
+    return depthAt(this.depth, 0);
   }
 
   get depth(): Depth {
-    return this.#depth;
+    return this.#memory.depth;
   }
 
-  /** Changes whenever the memory of the slab moves. */
+  get untouchedBytes(): number {
+    return this.#memory.untouchedBytes;
+  }
+
+  /** Changes whenever rows move or have another shape. */
   get version(): number {
     return this.#version;
   }
@@ -70,16 +68,14 @@ export class SlabLaneCache implements LaneCache {
     return (lanes * rows * this.bytesPerToken) / this.#layers;
   }
 
-  /** Layer by layer, so that the peak is the old slab and the new one of a single layer. */
   resize(lanes: number, depth: Depth): void {
     const rounded = this.#rounded(depth);
-    const isSame = fitsIn(rounded, this.#depth) && fitsIn(this.#depth, rounded);
+    const isSame = fitsIn(rounded, this.depth) && fitsIn(this.depth, rounded);
     if (lanes === this.lanes && isSame) return;
     const kept = this.#lanes.slice(0, lanes).map((lane) => cutTo(lane, rounded, this.#layers));
-    this.#tensors = this.#tensors.map((old, t) => this.#resized(old, t >> 1, lanes, kept, rounded));
+    this.#memory.reshape(lanes, rounded, kept.length, (lane, layer) => rowsOf(kept[lane]!, layer));
     const fresh = (): Lane => ({ length: 0, pruned: undefined });
     this.#lanes = Array.from({ length: lanes }, (_, lane) => kept[lane] ?? fresh());
-    this.#depth = rounded;
     this.#version++;
   }
 
@@ -138,13 +134,14 @@ export class SlabLaneCache implements LaneCache {
       throw new RangeError(`tokens [${from}, ${to}) of lane ${lane} are part of a pruned prompt`);
     }
     const span = (layer: number) => [tokenRows(pruned, layer, from), tokenRows(pruned, layer, to)] as const;
+    const memory = this.#memory;
     const data = new Float32Array(this.#floats((layer) => span(layer)[1] - span(layer)[0]));
     let target = 0;
-    for (const [t, tensor] of this.#tensors.entries()) {
-      const [first, end] = span(t >> 1);
+    for (let tensor = 0; tensor < 2 * this.#layers; tensor++) {
+      const [first, end] = span(tensor >> 1);
       const strip = (end - first) * this.#headDim;
       for (let head = 0; head < this.#kvHeads; head++, target += strip) {
-        copyFloats(tensor, this.#offset(t >> 1, lane, head, first), data, target, strip);
+        copyFloats(memory.floats, memory.offset(tensor, lane, head, first), data, target, strip);
       }
     }
     if (waiting === undefined) return { length: to - from, data, ...(whole && { pruned: whole }) };
@@ -154,15 +151,16 @@ export class SlabLaneCache implements LaneCache {
 
   /** The first `rows` rows of one layer: `[kvHeads, rows, headDim]` each. */
   readLayer(lane: number, layer: number, rows: number): LayerBlock {
-    const copy = (tensor: Float32Array): Float32Array => {
+    const memory = this.#memory;
+    const copy = (tensor: number): Float32Array => {
       const strip = rows * this.#headDim;
       const data = new Float32Array(this.#kvHeads * strip);
       for (let head = 0; head < this.#kvHeads; head++) {
-        copyFloats(tensor, this.#offset(layer, lane, head, 0), data, head * strip, strip);
+        copyFloats(memory.floats, memory.offset(tensor, lane, head, 0), data, head * strip, strip);
       }
       return data;
     };
-    return { keys: copy(this.#tensors[2 * layer]!), values: copy(this.#tensors[2 * layer + 1]!) };
+    return { keys: copy(2 * layer), values: copy(2 * layer + 1) };
   }
 
   append(lane: number, rows: KvRows, count = rows.length): void {
@@ -173,14 +171,15 @@ export class SlabLaneCache implements LaneCache {
     const next = { length: state.length + count, pruned: rows.pruned ?? this.#withWaiting(state, rows) };
     this.#requireRoom(lane, next);
     let source = 0;
-    for (const [t, tensor] of this.#tensors.entries()) {
-      const layer = t >> 1;
+    const memory = this.#memory;
+    for (let tensor = 0; tensor < 2 * this.#layers; tensor++) {
+      const layer = tensor >> 1;
       const first = rowsOf(state, layer);
       const strip = (rowsOf(next, layer) - first) * this.#headDim;
       const isWaited = rows.waiting !== undefined && layer >= rows.waiting.layer;
       const stride = isWaited ? 0 : tokenRows(rows.pruned, layer, rows.length) * this.#headDim;
       for (let head = 0; head < this.#kvHeads; head++, source += stride) {
-        copyFloats(rows.data, source, tensor, this.#offset(layer, lane, head, first), strip);
+        copyFloats(rows.data, source, memory.floats, memory.offset(tensor, lane, head, first), strip);
       }
     }
     Object.assign(state, next);
@@ -196,12 +195,13 @@ export class SlabLaneCache implements LaneCache {
 
   /** The slab of some neighbouring lanes, for the runtime to read: `[lanes, kvHeads, capacity, headDim]`. */
   layerBlock(layer: number, firstLane: number, lanes: number): LayerBlock {
-    const from = this.#offset(layer, firstLane, 0, 0);
-    const to = this.#offset(layer, firstLane + lanes, 0, 0);
-    return {
-      keys: this.#tensors[2 * layer]!.subarray(from, to),
-      values: this.#tensors[2 * layer + 1]!.subarray(from, to),
-    };
+    const memory = this.#memory;
+    const part = (tensor: number) =>
+      memory.floats.subarray(
+        memory.offset(tensor, firstLane, 0, 0),
+        memory.offset(tensor, firstLane + lanes, 0, 0),
+      );
+    return { keys: part(2 * layer), values: part(2 * layer + 1) };
   }
 
   /**
@@ -221,8 +221,8 @@ export class SlabLaneCache implements LaneCache {
       this.#requireRoom(firstLane + i, { ...state, length: state.length + counts[i]! });
     });
     for (let layer = 0; layer < newKeys.length; layer++) {
-      this.#scatter(layer, firstLane, rows, counts, newKeys[layer]!, this.#tensors[2 * layer]!);
-      this.#scatter(layer, firstLane, rows, counts, newValues[layer]!, this.#tensors[2 * layer + 1]!);
+      this.#scatter(2 * layer, firstLane, rows, counts, newKeys[layer]!);
+      this.#scatter(2 * layer + 1, firstLane, rows, counts, newValues[layer]!);
     }
     states.forEach((state, i) => {
       state.length += counts[i]!;
@@ -248,65 +248,42 @@ export class SlabLaneCache implements LaneCache {
     this.#requireRoom(lane, next);
     for (let layer = 0; layer < this.#layers; layer++) {
       const counts = [rowsOf(next, layer) - rowsOf(state, layer)];
-      this.#scatter(layer, lane, counts[0]!, counts, newKeys[layer]!, this.#tensors[2 * layer]!);
-      this.#scatter(layer, lane, counts[0]!, counts, newValues[layer]!, this.#tensors[2 * layer + 1]!);
+      this.#scatter(2 * layer, lane, counts[0]!, counts, newKeys[layer]!);
+      this.#scatter(2 * layer + 1, lane, counts[0]!, counts, newValues[layer]!);
     }
     Object.assign(state, next);
   }
 
   #scatter(
-    layer: number,
+    tensor: number,
     firstLane: number,
     rows: number,
     counts: ArrayLike<number>,
     fresh: Float32Array,
-    slab: Float32Array,
   ): void {
+    const memory = this.#memory;
     const strip = rows * this.#headDim;
     let source = 0;
     for (let i = 0; i < counts.length; i++) {
-      const first = rowsOf(this.#lanes[firstLane + i]!, layer);
+      const first = rowsOf(this.#lanes[firstLane + i]!, tensor >> 1);
       for (let head = 0; head < this.#kvHeads; head++, source += strip) {
-        const target = this.#offset(layer, firstLane + i, head, first);
-        copyFloats(fresh, source, slab, target, counts[i]! * this.#headDim);
+        const target = memory.offset(tensor, firstLane + i, head, first);
+        copyFloats(fresh, source, memory.floats, target, counts[i]! * this.#headDim);
       }
     }
   }
 
   #move(lane: number, from: number, to: number): void {
+    const memory = this.#memory;
     const { pruned } = this.#lane(lane);
-    for (const [t, tensor] of this.#tensors.entries()) {
-      const layer = t >> 1;
+    for (let tensor = 0; tensor < 2 * this.#layers; tensor++) {
+      const layer = tensor >> 1;
       for (let head = 0; head < this.#kvHeads; head++) {
-        const source = this.#offset(layer, lane, head, tokenRows(pruned, layer, from));
-        const target = this.#offset(layer, lane, head, tokenRows(pruned, layer, to));
-        copyFloats(tensor, source, tensor, target, this.#headDim);
+        const source = memory.offset(tensor, lane, head, tokenRows(pruned, layer, from));
+        const target = memory.offset(tensor, lane, head, tokenRows(pruned, layer, to));
+        copyFloats(memory.floats, source, memory.floats, target, this.#headDim);
       }
     }
-  }
-
-  #resized(
-    old: Float32Array,
-    layer: number,
-    lanes: number,
-    kept: readonly Lane[],
-    depth: Depth,
-  ): Float32Array {
-    const capacity = depthAt(depth, layer);
-    const fresh = new Float32Array(lanes * this.#kvHeads * capacity * this.#headDim);
-    kept.forEach((state, lane) => {
-      for (let head = 0; head < this.#kvHeads; head++) {
-        const target = (lane * this.#kvHeads + head) * capacity * this.#headDim;
-        const source = this.#offset(layer, lane, head, 0);
-        copyFloats(old, source, fresh, target, rowsOf(state, layer) * this.#headDim);
-      }
-    });
-    return fresh;
-  }
-
-  /** Index of the first float of a row in the tensors of a layer. */
-  #offset(layer: number, lane: number, head: number, row: number): number {
-    return ((lane * this.#kvHeads + head) * depthAt(this.#depth, layer) + row) * this.#headDim;
   }
 
   /** Floats of keys and values that the layers have for so many rows each. */
@@ -327,8 +304,8 @@ export class SlabLaneCache implements LaneCache {
   }
 
   #requireRoom(lane: number, next: Lane): void {
-    if (hasRoom(next, this.#depth, this.#layers)) return;
-    const capacity = typeof this.#depth === 'number' ? this.#depth : `${this.#depth} per layer`;
+    if (hasRoom(next, this.depth, this.#layers)) return;
+    const capacity = typeof this.depth === 'number' ? this.depth : `${this.depth} per layer`;
     throw new RangeError(`lane ${lane} needs ${next.length} tokens, its capacity is ${capacity}`);
   }
 }

@@ -5,6 +5,7 @@
 
 import type { DecoderConfig } from '../checkpoint/decoder-config.js';
 import { depthAt } from '../kv-cache/depth.js';
+import { freeMemory } from '../kv-cache/free-memory.js';
 import type { SlabLaneCache } from '../kv-cache/slab-lane-cache.js';
 import type { Phase } from '../models/layers.js';
 import { pastNames } from '../models/layers.js';
@@ -17,6 +18,8 @@ export class CacheFeeds {
   readonly #config: DecoderConfig;
   readonly #blocks = new Map<string, Feeds>();
   #version = 0;
+  /** What the last prompt chunk read; nobody does any more when the next step begins. */
+  #packed = new Float32Array(0);
 
   constructor(cache: SlabLaneCache, config: DecoderConfig) {
     this.#cache = cache;
@@ -25,8 +28,10 @@ export class CacheFeeds {
 
   /** The tokens of one lane, packed; its capacity is its length, which may be 0. */
   packed(lane: number, phase: Phase): Feeds {
+    this.#freePacked();
     const { kvHeads, headDim } = this.#config;
     const { length, data } = this.#cache.read(lane, 0, this.#cache.length(lane));
+    this.#packed = data;
     const shape = [...headSizes(phase, 1, kvHeads), length, headDim];
     const size = kvHeads * length * headDim;
     const part = (index: number) => floats(data.subarray(index * size, (index + 1) * size), shape);
@@ -46,6 +51,7 @@ export class CacheFeeds {
 
   /** Tensors of steps over the memory of the slab, kept for as long as it stays where it is. */
   block(firstLane: number, lanes: number): Feeds {
+    this.#freePacked();
     this.#forgetMovedSlab();
     const key = `${firstLane}:${lanes}`;
     const known = this.#blocks.get(key);
@@ -58,6 +64,12 @@ export class CacheFeeds {
     });
     this.#blocks.set(key, feeds);
     return feeds;
+  }
+
+  #freePacked(): void {
+    if (this.#packed.length === 0) return;
+    freeMemory(this.#packed);
+    this.#packed = new Float32Array(0);
   }
 
   #forgetMovedSlab(): void {

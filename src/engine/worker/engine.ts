@@ -161,7 +161,7 @@ export class Engine {
       prefillChunksTotal: counters.prefillChunks,
       stepSecondsTotal: counters.stepMs / 1000,
       cancelledTotal: this.#cancelled,
-      workerMemoryBytes: heapTotal + external,
+      workerMemoryBytes: heapTotal + external - this.#model.runner.cache.untouchedBytes,
     };
   }
 
