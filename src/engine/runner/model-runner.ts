@@ -15,6 +15,7 @@ import { rotaryTables } from '../models/rotary.js';
 import type { DecoderShape } from '../visual-tokens/flops.js';
 import { CacheFeeds } from './cache-feeds.js';
 import { EmbeddingTable } from './embedding-table.js';
+import { MergedFeeds } from './merged-feeds.js';
 import type { Feeds, Fetches, Tensor } from './ort-session.js';
 import { floats } from './ort-session.js';
 import { promptKernelsPay } from './prompt-kernels.js';
@@ -59,6 +60,7 @@ export class ModelRunner implements Runner {
   readonly #embeddings: EmbeddingTable;
   readonly #sessions: VariantSessions;
   readonly #buffers: StepBufferPool;
+  readonly #feeds = new MergedFeeds();
   readonly #cacheFeeds: CacheFeeds;
   readonly #noLogits = new Float32Array(0);
   #rotary: { readonly tables: RotaryTables; readonly feeds: Feeds };
@@ -128,7 +130,7 @@ export class ModelRunner implements Runner {
       : this.#cacheFeeds.block(firstLane, lanes);
     const session = await this.#sessions.get(extras.variant, phase);
     const opened = Object.fromEntries(extras.variant.hiddenStates.map((layer) => [`hidden.${layer}`, null]));
-    const feeds = { ...buffers.feeds, ...this.#rotary.feeds, ...past, ...extras.feeds };
+    const feeds = this.#feeds.of(buffers.feeds, this.#rotary.feeds, past, extras.feeds);
     const results = await session.run(feeds, { ...buffers.fetches, ...opened });
     this.cache.appendRows(firstLane, lanes, rows, buffers.newKeys, buffers.newValues, trees?.counts);
     return { logits: buffers.logits, opened: openedFloats(results, Object.keys(opened)) };

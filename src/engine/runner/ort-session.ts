@@ -27,6 +27,8 @@ export class OrtSession {
       interOpNumThreads: 1,
       executionMode: 'sequential',
       graphOptimizationLevel: 'all',
+      // The arena keeps the most that a step ever took, rounded up, and makes none of them faster.
+      enableCpuMemArena: false,
       logSeverityLevel: 3,
       // Threads that go on spinning after a step steal time from the next session and from the HTTP thread.
       extra: { session: { force_spinning_stop: '1' } },
