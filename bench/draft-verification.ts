@@ -9,20 +9,13 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import llama from 'llama-tokenizer-js';
 import { draftSources } from '../src/core/efficiency.js';
 import type { StepTiming } from '../src/decoding/speculative/cost-model.js';
+import { AdedCompat } from '../src/decoding/speculative/published/aded-compat.js';
+import { promptLookup } from '../src/decoding/speculative/published/prompt-lookup.js';
 import { loadModel } from '../src/engine/model-loader.js';
 import { threads } from './contenders/contender.js';
 import { stepTimings } from './drafts/chain-steps.js';
 import { type RecordedTurn, readRecordedTurns } from './drafts/recorded-turns.js';
-import {
-  adaptive,
-  aded,
-  fixed,
-  promptLookup,
-  type ReplayDrafter,
-  type Replayed,
-  speedUp,
-  sum,
-} from './drafts/replay.js';
+import { adaptive, fixed, type ReplayDrafter, type Replayed, speedUp, sum } from './drafts/replay.js';
 import { ensureCheckpoint } from './random-checkpoint.js';
 import type { ModelName } from './shapes.js';
 import { formatNumber, formatTable } from './table.js';
@@ -67,9 +60,9 @@ interface Row {
 }
 const everything = adaptive(timings, draftSources);
 const rows: Row[] = [
-  { name: 'plain', drafter: fixed(timings, () => ({ tokens: [], parents: [] })), turns },
+  { name: 'plain', drafter: fixed(timings, { draft: () => ({ tokens: [], parents: [] }) }), turns },
   { name: 'prompt lookup (3, 10)', drafter: fixed(timings, promptLookup), turns },
-  { name: 'aded-compat', drafter: fixed(timings, aded()), turns },
+  { name: 'aded-compat', drafter: fixed(timings, new AdedCompat()), turns },
   { name: 'suffix of the context', drafter: adaptive(timings, ['context']), turns },
   { name: 'tri-grams', drafter: adaptive(timings, ['ngram']), turns },
   { name: 'default, cold', drafter: everything, turns },

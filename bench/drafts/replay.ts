@@ -5,17 +5,11 @@
 
 import type { DraftSourceName } from '../../src/core/efficiency.js';
 import { acceptDraft } from '../../src/decoding/speculative/acceptance.js';
-import { AdedCompat } from '../../src/decoding/speculative/aded-compat.js';
 import { CostModel, type StepTiming } from '../../src/decoding/speculative/cost-model.js';
 import { DraftStores } from '../../src/decoding/speculative/draft-stores.js';
 import { Drafting } from '../../src/decoding/speculative/drafting.js';
+import type { PublishedMethod } from '../../src/decoding/speculative/published/published-method.js';
 import type { RecordedTurn } from './recorded-turns.js';
-
-export interface Chain {
-  readonly tokens: readonly number[];
-  /** −1 for what follows the last committed token. */
-  readonly parents: readonly number[];
-}
 
 /** What a drafter did over some turns. */
 export interface Replayed {
@@ -52,12 +46,13 @@ export function adaptive(timings: readonly StepTiming[], sources: readonly Draft
     const end = prompt.length + answer.length;
     const rules = { isFinal: () => false, isBanned: () => false, allowedAfter: () => undefined };
     const drafter = drafting.begin({
+      method: 'adaptive',
       scope: '',
       temperature: 0,
       sources,
       tokens,
       promptLength: prompt.length,
-      prediction,
+      prediction: prediction && [prediction],
       rules,
       maxNodes: 63,
       remember: true,
@@ -67,14 +62,14 @@ export function adaptive(timings: readonly StepTiming[], sources: readonly Draft
       const cached = tokens.length - 1;
       const lane = { drafter, anchor: tokens.at(-1)!, cached, tokensLeft: end - tokens.length };
       const plan = drafting.plan([lane], 64);
-      const { rows, tree } = plan.lanes[0]!;
+      const { rows } = plan.lanes[0]!;
       const before = tokens.length;
       const visited = acceptDraft(rows, () => takeNext(tokens, answer, prompt.length));
       const ms = truth.ms(plan.rows, cached);
       drafting.observe(plan, ms);
       const committed = tokens.slice(before);
       const outcome = { visited, committed, before: tokens[before - 2] };
-      drafting.learn(drafter, { rows, tree: tree! }, outcome, undefined);
+      drafting.learn(drafter, rows, outcome, undefined);
       note(done, committed.length, plan.rows, ms, truth.ms(1, cached), performance.now() - startedAt);
     }
     drafter.finish();
@@ -83,10 +78,7 @@ export function adaptive(timings: readonly StepTiming[], sources: readonly Draft
 }
 
 /** A drafter that always drafts what it has, whatever a step costs. */
-export function fixed(
-  timings: readonly StepTiming[],
-  draft: (tokens: readonly number[]) => Chain,
-): ReplayDrafter {
+export function fixed(timings: readonly StepTiming[], method: Pick<PublishedMethod, 'draft'>): ReplayDrafter {
   const truth = new CostModel(timings);
   return ({ prompt, answer }) => {
     const done = nothing();
@@ -94,7 +86,7 @@ export function fixed(
     while (tokens.length < prompt.length + answer.length) {
       const startedAt = performance.now();
       const cached = tokens.length - 1;
-      const tree = draft(tokens);
+      const tree = method.draft(tokens);
       const before = tokens.length;
       const rows = {
         tokens: [tokens.at(-1)!, ...tree.tokens],
@@ -107,24 +99,6 @@ export function fixed(
     }
     return done;
   };
-}
-
-export function aded(): (tokens: readonly number[]) => Chain {
-  const store = new AdedCompat();
-  return (tokens) => store.draft(tokens);
-}
-
-/** Prompt lookup: the first place where the last three tokens (or two, or one) stood before, and ten behind it. */
-export function promptLookup(tokens: readonly number[]): Chain {
-  for (let size = 3; size >= 1; size--) {
-    const key = tokens.slice(-size);
-    for (let at = 0; at + size < tokens.length; at++) {
-      if (!key.every((token, i) => tokens[at + i] === token)) continue;
-      const found = tokens.slice(at + size, at + size + 10);
-      return { tokens: found, parents: found.map((_, i) => i - 1) };
-    }
-  }
-  return { tokens: [], parents: [] };
 }
 
 function takeNext(tokens: number[], answer: readonly number[], promptLength: number): number | undefined {

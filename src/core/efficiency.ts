@@ -33,8 +33,14 @@ export interface TokenPruning {
 export const draftSources = ['grammar', 'prediction', 'context', 'history', 'ngram', 'alternatives'] as const;
 export type DraftSourceName = (typeof draftSources)[number];
 
+/** `adaptive` drafts from the sources as far as it pays; the others are published methods, verified whole, to compare. */
+export const draftMethods = ['adaptive', 'aded-compat', 'prompt-lookup'] as const;
+export type DraftMethod = (typeof draftMethods)[number];
+export type FixedDraftMethod = Exclude<DraftMethod, 'adaptive'>;
+
 /** Several tokens per step, drafted without a second model and verified by this one. */
 export interface DraftVerification {
+  readonly method: DraftMethod;
   /** Most drafted tokens in a step; `auto` leaves it to what pays. */
   readonly maxTokens: number | 'auto';
   readonly sources: readonly DraftSourceName[];
@@ -107,6 +113,10 @@ export interface DraftReceipt {
   readonly draftMs: number;
   /** Index 0 counts drafts of depth 1. */
   readonly acceptedByDepth: readonly number[];
+  /** Steps by how many tokens were drafted for them, from none on. */
+  readonly stepsByNodes: readonly number[];
+  /** Proposals that a grammar did not allow; not among the drafted tokens. */
+  readonly rejectedByGrammar: number;
   /** A token that several sources proposed counts for each. */
   readonly draftedBySource: Readonly<Record<DraftSourceName, number>>;
   readonly acceptedBySource: Readonly<Record<DraftSourceName, number>>;
@@ -160,6 +170,7 @@ const off = z.literal(false);
 const maxDraftTokens = 64;
 
 const draftVerification = z.strictObject({
+  method: z.enum(draftMethods).default('adaptive'),
   max_tokens: z.union([z.literal('auto'), z.int().min(0).max(maxDraftTokens)]).default('auto'),
   sources: z
     .array(z.enum(draftSources))
@@ -169,7 +180,12 @@ const draftVerification = z.strictObject({
   strict: z.boolean().default(false),
 });
 
-const automaticDrafts: DraftVerification = { maxTokens: 'auto', sources: draftSources, strict: false };
+export const automaticDrafts: DraftVerification = {
+  method: 'adaptive',
+  maxTokens: 'auto',
+  sources: draftSources,
+  strict: false,
+};
 
 /**
  * Where nobody says anything: only what changes no answer. The 8-bit activations of quantised models carry the
@@ -184,7 +200,7 @@ function draftsOf(
 ): DraftVerification | false {
   if (value === 'auto') return automaticDrafts;
   if (value === false || value === 'off' || value.max_tokens === 0) return false;
-  return { maxTokens: value.max_tokens, sources: value.sources, strict: value.strict };
+  return { method: value.method, maxTokens: value.max_tokens, sources: value.sources, strict: value.strict };
 }
 
 const needsRouter = z.unknown().refine((value) => value === undefined || value === null, {
@@ -224,6 +240,8 @@ export function addDraftReceipts(a: DraftReceipt, b: DraftReceipt): DraftReceipt
     acceptedTokens: a.acceptedTokens + b.acceptedTokens,
     draftMs: a.draftMs + b.draftMs,
     acceptedByDepth: a.acceptedByDepth.map((count, depth) => count + (b.acceptedByDepth[depth] ?? 0)),
+    stepsByNodes: a.stepsByNodes.map((count, nodes) => count + (b.stepsByNodes[nodes] ?? 0)),
+    rejectedByGrammar: a.rejectedByGrammar + b.rejectedByGrammar,
     draftedBySource: perSource((receipt) => receipt.draftedBySource),
     acceptedBySource: perSource((receipt) => receipt.acceptedBySource),
     acceptedPrediction: a.acceptedPrediction + b.acceptedPrediction,

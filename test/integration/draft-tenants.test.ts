@@ -4,7 +4,7 @@
  */
 
 import { expect, it } from 'vitest';
-import { draftSources } from '../../src/core/efficiency.js';
+import { automaticDrafts } from '../../src/core/efficiency.js';
 import { BYTE_EOS } from '../helpers/byte-tokenizer.js';
 import { EngineHarness } from '../helpers/engine-harness.js';
 import { generateRequest, type RequestOverrides } from '../helpers/generate-request.js';
@@ -15,9 +15,7 @@ const LENGTH = 48;
 
 const secretOf = (seed: number): number[] => seededTokens(seed, LENGTH, 90).map((token) => 0x20 + token);
 
-const on = {
-  efficiency: { draftVerification: { maxTokens: 'auto', sources: draftSources, strict: false } },
-} as const;
+const on = { efficiency: { draftVerification: automaticDrafts } };
 
 /** What a model that says `script` drafts for a request: tokens that were accepted. */
 async function say(

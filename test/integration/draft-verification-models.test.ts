@@ -6,7 +6,7 @@
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { DraftVerification, EfficiencyOptions } from '../../src/core/efficiency.js';
-import { draftSources } from '../../src/core/efficiency.js';
+import { automaticDrafts } from '../../src/core/efficiency.js';
 import type { LoadedModel } from '../../src/engine/loaded-model.js';
 import { ByteTokenizer } from '../helpers/byte-tokenizer.js';
 import { fakeModel, ModelHarness, type Result } from '../helpers/engine-harness.js';
@@ -62,11 +62,7 @@ describe.each([
   const acceptedIn = (results: readonly Result[]): number =>
     results.reduce((sum, { usage }) => sum + (usage.efficiency?.draftVerification?.acceptedTokens ?? 0), 0);
 
-  const drafts = (strict: boolean): DraftVerification => ({
-    maxTokens: 'auto',
-    sources: draftSources,
-    strict,
-  });
+  const drafts = (strict: boolean): DraftVerification => ({ ...automaticDrafts, strict });
 
   it.each([
     ['by default', {}],

@@ -1,14 +1,12 @@
 /** Drafting on against drafting off: the same events, byte for byte, whatever the request asks for. */
 
 import { describe, expect, it } from 'vitest';
-import type { DraftVerification } from '../../src/core/efficiency.js';
-import { draftSources } from '../../src/core/efficiency.js';
+import { automaticDrafts } from '../../src/core/efficiency.js';
 import type { GenerateEvent, OutputFormat } from '../../src/core/messages.js';
 import { EngineHarness, type HarnessOptions, type Result } from '../helpers/engine-harness.js';
 import { generateRequest, type RequestOverrides } from '../helpers/generate-request.js';
 
-const drafts: DraftVerification = { maxTokens: 'auto', sources: draftSources, strict: false };
-const on = { efficiency: { draftVerification: drafts } };
+const on = { efficiency: { draftVerification: automaticDrafts } };
 const off = { efficiency: { draftVerification: false } } as const;
 
 /** Events without what drafting may change: the receipt and the times. */
@@ -146,6 +144,25 @@ describe('with drafts as without', () => {
     await expectSame({ prompt: repetitive, ...request }, options);
   });
 
+  it.each(['aded-compat', 'prompt-lookup'] as const)(
+    'gives the same tokens when %s drafts, greedy and drawn',
+    async (method) => {
+      const draftVerification = { ...automaticDrafts, method, maxTokens: 20 };
+      for (const temperature of [0, 1]) {
+        const harness = new EngineHarness();
+        const request = { prompt: repetitive, sampling: { temperature, seed: 3 }, ...long };
+        const plain = await new EngineHarness().run({ ...request, ...off });
+        for (let time = 0; time < 2; time++) {
+          const drafted = await harness.run({ ...request, efficiency: { draftVerification } });
+          expect(visible(drafted)).toEqual(visible(plain));
+          expect(drafted.usage.efficiency?.draftVerification?.draftedTokens).toBeGreaterThan(20);
+        }
+        const widths = harness.model.runner.forwards.filter(({ trees }) => trees).map(({ rows }) => rows);
+        expect(Math.max(...widths)).toBeLessThanOrEqual(21);
+      }
+    },
+  );
+
   it('stops at every place where a stop string or the length limit can fall', async () => {
     const answer = await answerOf({ prompt: repetitive, ...long });
     for (let at = 0; at < 60; at += 4) {
@@ -166,7 +183,9 @@ describe('with drafts as without', () => {
   it('shares a batch of drafting, plain, sampled and short lanes, also when lanes are swapped out', async () => {
     const requests = Array.from({ length: 12 }, (_, i): RequestOverrides => {
       const draftVerification =
-        i % 3 === 0 ? (false as const) : { ...drafts, maxTokens: i % 3 === 1 ? ('auto' as const) : 3 };
+        i % 3 === 0
+          ? (false as const)
+          : { ...automaticDrafts, maxTokens: i % 3 === 1 ? ('auto' as const) : 3 };
       return {
         prompt: repetitive.slice(i),
         stop: { maxTokens: 20 + 9 * i },
@@ -252,7 +271,7 @@ describe('the receipt', () => {
 
   it('respects the most tokens that a request allows in a step', async () => {
     const harness = new EngineHarness();
-    const draftVerification = { ...drafts, maxTokens: 2 };
+    const draftVerification = { ...automaticDrafts, maxTokens: 2 };
     await harness.run({
       prompt: repetitive,
       ...long,

@@ -3,7 +3,7 @@
 import { copyFileSync, mkdtempSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { draftSources, type EfficiencyOptions } from '../../src/core/efficiency.js';
+import { automaticDrafts, type EfficiencyOptions } from '../../src/core/efficiency.js';
 import type { GenerateEvent, Prompt } from '../../src/core/messages.js';
 import type { LoadedModel } from '../../src/engine/loaded-model.js';
 import {
@@ -19,7 +19,7 @@ import { imagePart } from '../helpers/vision-fixture.js';
 
 const pruned: EfficiencyOptions = { tokenPruning: { start: 0.5, end: 0.786 }, draftVerification: false };
 const plain: EfficiencyOptions = { draftVerification: false };
-const drafts = { maxTokens: 'auto', sources: draftSources, strict: false } as const;
+const drafts = automaticDrafts;
 const question = userPrompt('Look: ', imagePart('photo.jpg'), 'What is in the picture, and where is it?');
 const text = userPrompt('Count from one to ten, please. One, two, three, four,');
 

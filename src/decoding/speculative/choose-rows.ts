@@ -3,7 +3,7 @@
  * share the step. A lane that drafts less than the widest one is padded, so its rows cost either way.
  */
 
-import type { DraftTree } from './draft-tree.js';
+import type { Draft } from './drafter.js';
 
 export interface RowLimits {
   /** Most rows per lane that the step may have. */
@@ -22,7 +22,7 @@ export const MARGIN = 1.03;
 const LOOK_AHEAD = 10;
 
 /** Rows per lane, the anchor included; 1 is a plain step. Grows the trees as far as it needs to see. */
-export function chooseRows(trees: readonly DraftTree[], limits: RowLimits, margin = MARGIN): number {
+export function chooseRows(trees: readonly Draft[], limits: RowLimits, margin = MARGIN): number {
   let expected = trees.length + limits.plainLanes;
   let best = 1;
   let bestSpeed = (margin * expected) / limits.ms(1);
@@ -47,12 +47,12 @@ export function chooseRows(trees: readonly DraftTree[], limits: RowLimits, margi
 }
 
 /** The most that node number `size` can add to the expected tokens. */
-function nextGain(trees: readonly DraftTree[], size: number, maxNodes: readonly number[]): number {
+function nextGain(trees: readonly Draft[], size: number, maxNodes: readonly number[]): number {
   return trees.reduce((gain, tree, i) => gain + (size > maxNodes[i]! ? 0 : tree.nextReach), 0);
 }
 
 /** What node number `size` adds to the expected tokens. */
-function growAll(trees: readonly DraftTree[], size: number, maxNodes: readonly number[]): number {
+function growAll(trees: readonly Draft[], size: number, maxNodes: readonly number[]): number {
   let gain = 0;
   trees.forEach((tree, i) => {
     if (size <= maxNodes[i]! && tree.grow()) gain += tree.nodes.at(-1)!.reach;

@@ -7,6 +7,7 @@
 import { isAllowed } from '../token-constraint.js';
 import type { Calibrator, Features } from './calibrator.js';
 import type { Cursor, DraftSource, SourceName } from './draft-source.js';
+import type { Draft } from './drafter.js';
 import { TokenPath } from './token-path.js';
 
 export interface DraftNode {
@@ -44,9 +45,11 @@ export interface TreeInputs {
 /** Paths that are less likely than this are not worth a row. */
 const MIN_REACH = 0.004;
 
-export class DraftTree {
+export class DraftTree implements Draft {
   /** In the order of their reach. */
   readonly nodes: DraftNode[] = [];
+  /** Proposals that the grammar did not allow. */
+  rejectedByGrammar = 0;
   /** Every candidate whose parent is in the tree (undefined: the anchor), drafted or not. */
   readonly considered = new Map<DraftNode | undefined, DraftNode[]>();
   readonly #inputs: TreeInputs;
@@ -57,12 +60,10 @@ export class DraftTree {
     if (inputs.maxDepth > 0) this.#expand(undefined);
   }
 
-  /** Reach of the node that would be added next, 0 if there is none; no later one is above it. */
   get nextReach(): number {
     return this.#queue.reduce((most, { reach }) => Math.max(most, reach), 0);
   }
 
-  /** Adds the likeliest node; false if there is none. */
   grow(): boolean {
     const best = this.#takeBest();
     if (best === undefined) return false;
@@ -88,7 +89,11 @@ export class DraftTree {
       const expansion = source.expand(path, parent?.cursors[index]);
       if (otherwise[source.slot] === 0) otherwise[source.slot] = expansion.otherwise;
       for (const { token, feature, cursor } of expansion.proposals) {
-        if (rules.isBanned(token) || (allowed !== undefined && !isAllowed(allowed, token))) continue;
+        if (rules.isBanned(token)) continue;
+        if (allowed !== undefined && !isAllowed(allowed, token)) {
+          this.rejectedByGrammar++;
+          continue;
+        }
         const entry = merged.get(token) ?? newMerged(sources.length);
         merged.set(token, entry);
         entry.features[source.slot] ??= feature;

@@ -9,6 +9,8 @@
  *   learnt    drafter.ts (`learn`), draft-stores.ts     what came, whether it was drafted or not
  */
 
+import type { DraftMethod } from '../../core/efficiency.js';
+import { AdaptiveDrafter, type AdaptiveDrafterOptions } from './adaptive-drafter.js';
 import { Calibrator } from './calibrator.js';
 import { chooseRows } from './choose-rows.js';
 import { CostModel, type StepTiming } from './cost-model.js';
@@ -17,8 +19,9 @@ import type { DraftRows } from './draft-rows.js';
 import { fillUp, layOut } from './draft-rows.js';
 import type { SourceName } from './draft-source.js';
 import type { DraftStores } from './draft-stores.js';
-import type { DraftTree } from './draft-tree.js';
-import { Drafter, type DrafterOptions } from './drafter.js';
+import type { Drafter } from './drafter.js';
+import { FixedDrafter } from './fixed-drafter.js';
+import { PublishedMethods } from './published/published-methods.js';
 import { rankRow } from './ranked-row.js';
 import { RankingBudget } from './ranking-budget.js';
 import { StepProbe } from './step-probe.js';
@@ -45,7 +48,7 @@ export interface DraftingLane {
 
 export interface PlannedLane {
   readonly rows: DraftRows;
-  readonly tree: DraftTree | undefined;
+  readonly drafter: Drafter | undefined;
 }
 
 /** What came of a lane in a step. */
@@ -79,7 +82,8 @@ const REFRESH_STEPS = 64;
 /** Rows of a rejected draft that the stores still learn from. */
 const MAX_REJECTED = 2;
 
-export type SequenceDraft = Omit<DrafterOptions, 'calibrator' | 'store' | 'sources'> & {
+export type SequenceDraft = Omit<AdaptiveDrafterOptions, 'calibrator' | 'store' | 'sources'> & {
+  readonly method: DraftMethod;
   readonly scope: string;
   readonly temperature: number;
   readonly sources: readonly SourceName[];
@@ -91,6 +95,7 @@ export class Drafting {
   readonly #costs: CostModel;
   readonly #probe: StepProbe | undefined;
   readonly #maxRows: number;
+  readonly #published = new PublishedMethods();
   readonly #ranking = new RankingBudget();
   readonly #calibrators = TEMPERATURE_BANDS.map(() => new Calibrator());
   /** Milliseconds that drafting took per row, lately. */
@@ -112,10 +117,12 @@ export class Drafting {
     return this.#costs.knowsPlainSteps;
   }
 
-  begin({ scope, temperature, sources, ...rest }: SequenceDraft): Drafter {
+  begin({ method, scope, temperature, sources, ...rest }: SequenceDraft): Drafter {
+    if (method !== 'adaptive')
+      return new FixedDrafter({ ...rest, method: this.#published.open(method, scope) });
     const band = TEMPERATURE_BANDS.findIndex((limit) => temperature <= limit);
     const tiny = this.#costs.ms(1, 0) < TINY_STEP_MS;
-    return new Drafter({
+    return new AdaptiveDrafter({
       ...rest,
       sources: new Set(tiny ? sources.filter((name) => CHEAP_SOURCES.includes(name)) : sources),
       calibrator: this.#calibrators[band]!,
@@ -126,8 +133,8 @@ export class Drafting {
   /** Decides how many rows each lane gets in the next step; `roomRows` is what the cache has room for per lane. */
   plan(lanes: readonly DraftingLane[], roomRows: number): StepPlan {
     const startedAt = performance.now();
-    const trees = lanes.map(({ drafter, tokensLeft }) => drafter?.tree(tokensLeft));
-    const drafting = trees.filter((tree) => tree !== undefined);
+    const drafts = lanes.map(({ drafter, tokensLeft }) => drafter?.draft(tokensLeft));
+    const drafting = drafts.filter((draft) => draft !== undefined);
     const context = Math.max(0, ...lanes.map(({ cached }) => cached));
     const ms = (rows: number) => this.#costs.ms(rows * lanes.length, context) + this.#rowMs * rows;
     const limit = Math.min(roomRows, Math.floor(this.#maxRows / lanes.length));
@@ -139,10 +146,10 @@ export class Drafting {
       ms,
     });
     const planned = lanes.map(({ anchor, drafter }, i): PlannedLane => {
-      const tree = trees[i];
-      const nodes = Math.min((probed ?? chosen) - 1, drafter?.maxNodes ?? 0);
-      const rows = layOut(anchor, tree?.nodes.slice(0, nodes) ?? []);
-      return { tree, rows: tree === undefined ? rows : fillUp(rows, probed ?? 1) };
+      const width = drafter?.isFixed ? limit : (probed ?? chosen);
+      const nodes = Math.min(width - 1, drafter?.maxNodes ?? 0);
+      const rows = layOut(anchor, drafts[i]?.nodes.slice(0, nodes) ?? []);
+      return { drafter, rows: drafter === undefined ? rows : fillUp(rows, probed ?? 1) };
     });
     const draftMs = performance.now() - startedAt;
     if (drafting.length > 0) this.#rowMs += SMOOTHING * (draftMs / chosen - this.#rowMs);
@@ -166,15 +173,14 @@ export class Drafting {
   /** What one lane of the step that was just observed gave; `logits` are those of its rows, if there are any. */
   learn(
     drafter: Drafter,
-    { rows, tree }: { readonly rows: DraftRows; readonly tree: DraftTree },
+    rows: DraftRows,
     { visited, committed, before }: LaneOutcome,
     logits: ((row: number) => Float32Array) | undefined,
   ): void {
     const drafted = rows.nodes.filter((node) => node !== undefined);
-    const accepted = drafter.learn(tree, drafted, committed);
+    const accepted = drafter.learn(drafted, committed, this.#relativeMs);
     this.totals.note(drafted, accepted);
     drafter.counters.draftMs += this.#laneDraftMs;
-    drafter.suspension.note(committed.length, this.#relativeMs);
     if (logits === undefined || !drafter.wantsRanks) return;
     const last = visited.at(-1)!;
     for (const row of this.#rankedRows(rows, visited)) {

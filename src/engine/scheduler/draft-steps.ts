@@ -34,7 +34,7 @@ export class DraftSteps {
   }
 
   /** Takes what the rows of one lane gave; the rows that were not visited leave the cache. */
-  accept(sequence: Sequence, lane: number, { rows, tree }: PlannedLane, logits: RowLogits): number {
+  accept(sequence: Sequence, lane: number, { rows, drafter }: PlannedLane, logits: RowLogits): number {
     const cached = this.#cache.length(lane) - rows.tokens.length;
     const before = sequence.tokens.length;
     const visited = acceptDraft(
@@ -47,13 +47,9 @@ export class DraftSteps {
     );
     this.#cache.keep(lane, cached, visited);
     const committed = sequence.tokens.slice(before);
-    if (tree !== undefined) {
-      this.#drafting.learn(
-        sequence.drafter!,
-        { rows, tree },
-        { visited, committed, before: sequence.tokens.at(before - 2) },
-        logits,
-      );
+    if (drafter !== undefined) {
+      const outcome = { visited, committed, before: sequence.tokens.at(before - 2) };
+      this.#drafting.learn(drafter, rows, outcome, logits);
     }
     return committed.length;
   }

@@ -11,6 +11,8 @@ export function draftReceipt({ counters, prediction }: Drafter): DraftReceipt {
     acceptedTokens: counters.accepted,
     draftMs: counters.draftMs,
     acceptedByDepth: counters.acceptedByDepth,
+    stepsByNodes: counters.stepsByNodes,
+    rejectedByGrammar: counters.rejectedByGrammar,
     draftedBySource: counters.draftedBySource,
     acceptedBySource: counters.acceptedBySource,
     acceptedPrediction: prediction.accepted,

@@ -38,7 +38,7 @@ export interface GenerationModel {
 export interface GenerationPrompt extends EncodedPrompt {
   readonly images?: readonly ImageSpan[];
   /** The caller's guess at the answer. */
-  readonly predictionIds?: readonly number[] | undefined;
+  readonly predictionIds?: readonly (readonly number[])[] | undefined;
   readonly imageUsage?: ImageUsage;
   readonly merging?: MergingWork;
   readonly pruning?: PruningPlan | undefined;
@@ -78,7 +78,7 @@ export class Generation {
   readonly #submittedAt = performance.now();
   #admittedAt: number | undefined;
   #promptDoneAt: number | undefined;
-  readonly #predictionIds: readonly number[] | undefined;
+  readonly #predictionIds: readonly (readonly number[])[] | undefined;
   readonly #banned: ReadonlySet<number>;
   #cachedTokens = 0;
   #pruning: PruningPlan | undefined;
@@ -174,6 +174,7 @@ export class Generation {
       prediction: this.#predictionIds,
       scope: JSON.stringify([model.fingerprint, request.tenant ?? null, request.cacheSalt ?? null]),
       temperature: request.sampling.temperature,
+      method: drafts.method,
       sources: drafts.sources,
       maxNodes: drafts.maxTokens === 'auto' ? Number.POSITIVE_INFINITY : drafts.maxTokens,
       remember: request.cachePrompt,

@@ -9,16 +9,22 @@ import { ANY } from '../trigram-store.js';
 /** Proposals per node; the calibrator gives those behind them next to no chance. */
 const MAX_PROPOSALS = 6;
 
+export interface NgramStores {
+  /** Read in this order; what they say of a token is added up. */
+  readonly layers: readonly TrigramStore[];
+  /** The layer that counts what is committed. */
+  readonly counting: TrigramStore;
+}
+
 export class NgramSource implements DraftSource {
   readonly name = 'ngram';
   readonly slot = 1;
+  readonly #stores: NgramStores;
   #last: readonly [number, number] = [ANY, ANY];
 
-  constructor(
-    private readonly store: TrigramStore,
-    /** False reads without adding anything. */
-    private readonly counts: boolean,
-  ) {}
+  constructor(stores: NgramStores) {
+    this.#stores = stores;
+  }
 
   expand(path: TokenPath): Expansion {
     const [a, b] = [path.fromEnd(1), path.fromEnd(0)];
@@ -31,11 +37,7 @@ export class NgramSource implements DraftSource {
   }
 
   commit(tokens: readonly number[]): void {
-    for (const token of tokens) {
-      const [a, b] = this.#last;
-      if (this.counts && b !== ANY) this.store.count(a, b, token);
-      this.#last = [b, token];
-    }
+    this.#last = countPairs(this.#stores.counting, this.#last, tokens);
   }
 
   /** The tokens before the first that is committed. */
@@ -44,7 +46,7 @@ export class NgramSource implements DraftSource {
   }
 
   #row(a: number, b: number, order: number): Proposal[] {
-    const entries = this.store.following(a, b);
+    const entries = this.#entries(a, b);
     const mass = entries.reduce((sum, { count }) => sum + count, 0);
     entries.sort((x, y) => y.count - x.count || y.recycled - x.recycled);
     return entries.slice(0, MAX_PROPOSALS).map((entry) => ({
@@ -54,6 +56,31 @@ export class NgramSource implements DraftSource {
       cursor: undefined,
     }));
   }
+
+  #entries(a: number, b: number): FollowingToken[] {
+    const rows = this.#stores.layers.map((layer) => layer.following(a, b)).filter(({ length }) => length > 0);
+    if (rows.length <= 1) return rows[0] ?? [];
+    const merged = new Map<number, FollowingToken>();
+    for (const { token, count, recycled } of rows.flat()) {
+      const known = merged.get(token) ?? { token, count: 0, recycled: 0 };
+      merged.set(token, { token, count: known.count + count, recycled: Math.max(known.recycled, recycled) });
+    }
+    return [...merged.values()];
+  }
+}
+
+/** Counts each of `tokens` after the two before it, of which `last` are the first; returns the last two of all. */
+export function countPairs(
+  store: TrigramStore,
+  last: readonly [number, number],
+  tokens: readonly number[],
+): readonly [number, number] {
+  let [a, b] = last;
+  for (const token of tokens) {
+    if (b !== ANY) store.count(a, b, token);
+    [a, b] = [b, token];
+  }
+  return [a, b];
 }
 
 function shareBucket({ count }: FollowingToken, mass: number): number {

@@ -166,6 +166,7 @@ describe('drafting over many steps', () => {
     const text = (position: number) => (position % 97 < 90 ? position % 97 : (position * 7919) % 1000);
     const tokens = Array.from({ length: 200 }, (_, position) => text(position));
     const drafter = drafting.begin({
+      method: 'adaptive',
       tokens,
       promptLength: 200,
       prediction: undefined,
@@ -179,7 +180,7 @@ describe('drafting over many steps', () => {
     return Array.from({ length: steps }, (_, step) => {
       const lane = { drafter, anchor: tokens.at(-1)!, cached: 64, tokensLeft: 1000 };
       const plan = drafting.plan([lane], 64);
-      const { rows, tree } = plan.lanes[0]!;
+      const { rows } = plan.lanes[0]!;
       const before = tokens.length;
       const visited = acceptDraft(rows, () => {
         tokens.push(text(tokens.length));
@@ -187,7 +188,7 @@ describe('drafting over many steps', () => {
       });
       drafting.observe(plan, ms(plan.rows, step));
       const outcome = { visited, committed: tokens.slice(before), before: tokens[before - 2] };
-      drafting.learn(drafter, { rows, tree: tree! }, outcome, () => new Float32Array(1));
+      drafting.learn(drafter, rows, outcome, () => new Float32Array(1));
       return plan.rows;
     });
   }

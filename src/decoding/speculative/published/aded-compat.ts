@@ -5,6 +5,8 @@
  * (the code looks up the wrong pair), which leaves a search by visits and prior alone, so roll-outs are left out.
  */
 
+import type { DraftShape, PublishedMethod } from './published-method.js';
+
 const SIMULATIONS = 150;
 /** Tokens of a path, the root included. */
 const HORIZON = 4;
@@ -15,6 +17,8 @@ const MAX_NODES = 64;
 const WINDOW = 16;
 const BOOST = 0.04;
 const MAX_WEIGHT = 3;
+/** The published code forgets nothing; here the pair that was met first goes beyond this many. */
+const MAX_PAIRS = 50_000;
 /** Drafted when nothing is known, so that there is always a draft. */
 const ARBITRARY_TOKEN = 100;
 
@@ -28,17 +32,11 @@ interface SearchNode {
   visits: number;
 }
 
-export interface AdedTree {
-  readonly tokens: readonly number[];
-  /** −1 for those that follow the last committed token. */
-  readonly parents: readonly number[];
-}
-
-export class AdedCompat {
+export class AdedCompat implements PublishedMethod {
+  readonly source = 'ngram';
   readonly #successors = new Map<string, Map<number, number>>();
 
-  /** `tokens` are prompt and output, the newest token included. */
-  draft(tokens: readonly number[]): AdedTree {
+  draft(tokens: readonly number[]): DraftShape {
     this.#boost(tokens.slice(-WINDOW));
     const [a, b] = [tokens.at(-2) ?? -1, tokens.at(-1)!];
     const sequences = this.#sequences(this.#search(a, b));
@@ -51,6 +49,10 @@ export class AdedCompat {
       const row = this.#successors.get(key) ?? new Map<number, number>();
       this.#successors.set(key, row);
       row.set(window[i]!, Math.min(MAX_WEIGHT, (row.get(window[i]!) ?? 0) + BOOST));
+    }
+    for (const key of this.#successors.keys()) {
+      if (this.#successors.size <= MAX_PAIRS) break;
+      this.#successors.delete(key);
     }
   }
 
@@ -122,7 +124,7 @@ function fitting(sequences: readonly (readonly number[])[]): (readonly number[])
   return kept.map(({ sequence }) => sequence);
 }
 
-function toTree(sequences: readonly (readonly number[])[]): AdedTree {
+function toTree(sequences: readonly (readonly number[])[]): DraftShape {
   const tokens: number[] = [];
   const parents: number[] = [];
   const find = (parent: number, token: number) =>

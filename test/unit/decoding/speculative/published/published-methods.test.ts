@@ -1,9 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { AdedCompat, type AdedTree } from '../../../../src/decoding/speculative/aded-compat.js';
-import { seededTokens } from '../../../helpers/seeded.js';
+import { AdedCompat } from '../../../../../src/decoding/speculative/published/aded-compat.js';
+import { promptLookup } from '../../../../../src/decoding/speculative/published/prompt-lookup.js';
+import type { DraftShape } from '../../../../../src/decoding/speculative/published/published-method.js';
+import { seededTokens } from '../../../../helpers/seeded.js';
 
 /** Tokens of each path from the root to a leaf. */
-function paths({ tokens, parents }: AdedTree): number[][] {
+function paths({ tokens, parents }: DraftShape): number[][] {
   const pathOf = (at: number): number[] => (at < 0 ? [] : [...pathOf(parents[at]!), tokens[at]!]);
   return tokens
     .map((_, at) => at)
@@ -48,5 +50,16 @@ describe('ADED as published', () => {
     }
     expect(largest).toBeGreaterThan(30);
     expect(largest).toBeLessThanOrEqual(64);
+  });
+});
+
+describe('prompt lookup', () => {
+  it('copies ten tokens from behind the first place that ends alike, the longer end first', () => {
+    const text = [7, 5, 0, 1, 2, 5, ...Array.from({ length: 12 }, (_, i) => 20 + i), 1, 2, 5];
+    const { tokens, parents } = promptLookup.draft(text);
+    expect(tokens).toEqual([20, 21, 22, 23, 24, 25, 26, 27, 28, 29]);
+    expect(parents).toEqual([-1, 0, 1, 2, 3, 4, 5, 6, 7, 8]);
+    expect(promptLookup.draft([7, 5, 0, 9, 5]).tokens).toEqual([0, 9, 5]);
+    expect(promptLookup.draft([1, 2, 3])).toEqual({ tokens: [], parents: [] });
   });
 });

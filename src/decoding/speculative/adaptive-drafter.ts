@@ -1,0 +1,171 @@
+/** Drafts that grow from all sources: what one sequence proposes, and what it learns from each step. */
+
+import type { Calibrator } from './calibrator.js';
+import { DraftCounters } from './draft-counters.js';
+import type { DraftSource, RankedRow, SourceName } from './draft-source.js';
+import type { ScopeStore } from './draft-stores.js';
+import { ANSWER_END } from './draft-stores.js';
+import type { DraftNode, DraftRules } from './draft-tree.js';
+import { DraftTree } from './draft-tree.js';
+import type { Drafter, PredictionUse } from './drafter.js';
+import { AlternativesSource } from './sources/alternatives-source.js';
+import { ForcedSource } from './sources/forced-source.js';
+import { countPairs, NgramSource } from './sources/ngram-source.js';
+import { PredictionSource } from './sources/prediction-source.js';
+import { SuffixSource } from './sources/suffix-source.js';
+import { SuffixIndex } from './suffix-index.js';
+import { Suspension } from './suspension.js';
+import { ANY, TrigramStore } from './trigram-store.js';
+
+export interface AdaptiveDrafterOptions {
+  /** Prompt and output; grows while the sequence runs. */
+  readonly tokens: readonly number[];
+  readonly promptLength: number;
+  /** The caller's guess, in one reading or several. */
+  readonly prediction: readonly (readonly number[])[] | undefined;
+  readonly sources: ReadonlySet<SourceName>;
+  readonly calibrator: Calibrator;
+  readonly rules: DraftRules;
+  /** Most drafted tokens in a step. */
+  readonly maxNodes: number;
+  readonly store: ScopeStore;
+  /** False leaves no trace in the store. */
+  readonly remember: boolean;
+}
+
+const MAX_DEPTH = 24;
+/** Of the tri-grams of one request. */
+const REQUEST_BYTES = 2 ** 21;
+/** Tokens of a prompt, counted from its end, whose tri-grams are looked at. */
+const MAX_PROMPT = 4096;
+
+export class AdaptiveDrafter implements Drafter {
+  readonly counters = new DraftCounters();
+  readonly isFixed = false;
+  readonly #suspension = new Suspension();
+  readonly #options: AdaptiveDrafterOptions;
+  readonly #sources: readonly DraftSource[];
+  readonly #alternatives = new AlternativesSource();
+  /** Tri-grams that end with the request. */
+  readonly #own = new TrigramStore(REQUEST_BYTES);
+  /** Tri-grams that learn from the answer. */
+  readonly #counting: TrigramStore;
+  readonly #predictionTried = new Set<number>();
+  readonly #predictionAccepted = new Set<number>();
+  /** Tokens that the sources have heard of. */
+  #known: number;
+  #tree: DraftTree | undefined;
+
+  constructor(options: AdaptiveDrafterOptions) {
+    this.#options = options;
+    this.#counting = options.remember ? options.store.trigrams : this.#own;
+    this.#sources = this.#openSources();
+    this.#known = options.promptLength;
+  }
+
+  get maxNodes(): number {
+    return this.isSuspended ? 0 : this.#options.maxNodes;
+  }
+
+  get isSuspended(): boolean {
+    return this.#suspension.active;
+  }
+
+  get prediction(): PredictionUse {
+    const accepted = this.#predictionAccepted.size;
+    return { accepted, rejected: this.#predictionTried.size - accepted };
+  }
+
+  draft(tokensLeft: number): DraftTree {
+    this.#catchUp();
+    const { tokens, calibrator, rules } = this.#options;
+    const maxDepth = Math.min(MAX_DEPTH, tokensLeft - 1);
+    this.#tree = new DraftTree({ committed: tokens, sources: this.#sources, calibrator, rules, maxDepth });
+    return this.#tree;
+  }
+
+  get wantsRanks(): boolean {
+    return this.#sources.some(({ name }) => name === 'ngram' || name === 'alternatives');
+  }
+
+  learn(drafted: readonly DraftNode[], committed: readonly number[], plainSteps: number): DraftNode[] {
+    const verified = new Set(drafted);
+    const accepted: DraftNode[] = [];
+    let parent: DraftNode | undefined;
+    for (const token of committed) {
+      const candidates = this.#tree?.considered.get(parent);
+      if (candidates === undefined) break;
+      // Also those that were not drafted: a calibrator that only hears of drafts never begins to draft again.
+      for (const { features, token: offered } of candidates) {
+        this.#options.calibrator.learn(features, offered === token);
+      }
+      parent = candidates.find((candidate) => candidate.token === token);
+      if (parent === undefined) break;
+      if (verified.has(parent)) accepted.push(parent);
+    }
+    this.counters.note(drafted, accepted);
+    this.counters.rejectedByGrammar += this.#tree?.rejectedByGrammar ?? 0;
+    this.#notePrediction(drafted, accepted);
+    this.#suspension.note(committed.length, plainSteps);
+    return accepted;
+  }
+
+  recycle(a: number, b: number, row: RankedRow, isLast: boolean): void {
+    this.#counting.recycle(a, b, row.tokens, row.weights);
+    if (isLast) {
+      this.#catchUp();
+      this.#alternatives.observe(row);
+    }
+  }
+
+  finish(): void {
+    const { store, tokens, promptLength, remember } = this.#options;
+    if (!remember) return;
+    store.history.append([...tokens.slice(promptLength), ANSWER_END]);
+    store.dirty = true;
+  }
+
+  #catchUp(): void {
+    const { tokens } = this.#options;
+    if (this.#known === tokens.length) return;
+    const fresh = tokens.slice(this.#known);
+    this.#known = tokens.length;
+    for (const source of this.#sources) source.commit(fresh);
+  }
+
+  #openSources(): DraftSource[] {
+    const { tokens, promptLength, prediction, sources, store, rules } = this.#options;
+    const own = new SuffixIndex(Number.POSITIVE_INFINITY);
+    own.append(tokens.slice(0, promptLength));
+    const ngrams = this.#openNgrams();
+    const all: DraftSource[] = [
+      new ForcedSource((path) => rules.allowedAfter(path)),
+      ...(prediction === undefined ? [] : [new PredictionSource(prediction)]),
+      new SuffixSource('context', 0, own, true),
+      ngrams,
+      new SuffixSource('history', 2, store.history, false),
+      this.#alternatives,
+    ];
+    return all.filter(({ name }) => sources.has(name));
+  }
+
+  /** What the tenant was answered, and in a layer that ends with the request what it asked. */
+  #openNgrams(): NgramSource {
+    const { tokens, promptLength, store, sources } = this.#options;
+    const ngrams = new NgramSource({ layers: [this.#own, store.trigrams], counting: this.#counting });
+    const prompt = tokens.slice(Math.max(0, promptLength - MAX_PROMPT), promptLength);
+    if (sources.has('ngram')) ngrams.begin(...countPairs(this.#own, [ANY, ANY], prompt));
+    return ngrams;
+  }
+
+  #notePrediction(drafted: readonly DraftNode[], accepted: readonly DraftNode[]): void {
+    const index = this.#sources.findIndex((source) => source instanceof PredictionSource);
+    if (index < 0) return;
+    const source = this.#sources[index] as PredictionSource;
+    const note = (nodes: readonly DraftNode[], positions: Set<number>) => {
+      for (const { cursors } of nodes) if (cursors[index]) positions.add(source.positionOf(cursors[index]));
+    };
+    note(drafted, this.#predictionTried);
+    note(accepted, this.#predictionAccepted);
+  }
+}
