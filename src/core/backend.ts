@@ -39,6 +39,22 @@ export interface EngineStats {
   readonly cancelledTotal: number;
   readonly restartsTotal: number;
   readonly workerMemoryBytes: number;
+  /** Absent where nothing is drafted. */
+  readonly drafts?: DraftStats;
+}
+
+/** The state of draft verification of one model. */
+export interface DraftStats {
+  /** Rows of a step, and its time relative to one of a single row. */
+  readonly costRatios: ReadonlyArray<readonly [rows: number, ratio: number]>;
+  readonly storeBytes: { readonly trigrams: number; readonly history: number };
+  /** Since the start of the worker. */
+  readonly storeEvictions: number;
+  readonly suspended: number;
+  /** Tokens that drafted steps promised over those that came; undefined before the first of them. */
+  readonly predictedOverRealised: number | undefined;
+  /** A: a draft moves logits by their last bits only; B: rounding of activations carries that further. */
+  readonly numericsClass: 'A' | 'B';
 }
 
 export interface TokenizeResult {

@@ -20,6 +20,8 @@ export interface LoadedModel {
   readonly efficiency?: EfficiencyOptions | undefined;
   /** What steps cost, if that is known beforehand. */
   readonly stepTimings?: readonly StepTiming[];
+  /** Everything that the time of a step depends on: model, runtime, threads, processor. */
+  readonly machine?: string;
   /** Where what drafting learnt is kept. */
   readonly draftFolder?: string | undefined;
   /** What answers are made of besides text; plain text if absent. */

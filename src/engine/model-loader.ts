@@ -1,5 +1,6 @@
 /** What a worker calls to get its model: the checkpoint compiled, the sessions loaded, the tokenizer ready. */
 
+import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { detectAnswerFormat } from './answer/answer-format.js';
 import type { CompiledEyes } from './compiler/compiled-eyes.js';
@@ -8,6 +9,7 @@ import { imageConfigSchema } from './config.js';
 import type { LoadedModel, LoadModel } from './loaded-model.js';
 import { prepareModel } from './prepare-model.js';
 import { ModelRunner } from './runner/model-runner.js';
+import { runtimeVersion } from './runner/ort-session.js';
 import { loadTokenizer } from './tokenizer/huggingface-tokenizer.js';
 import type { Tokenizer } from './tokenizer/tokenizer.js';
 import type { VisualTokens } from './vision/vision.js';
@@ -27,6 +29,7 @@ export const loadModel: LoadModel = async (options): Promise<LoadedModel> => {
     runner,
     efficiency: options.efficiency,
     draftFolder: join(cacheDir, 'drafts'),
+    machine: JSON.stringify([compiled.key, threads, runtimeVersion, cpus()[0]?.model]),
     tokenizer,
     ...(vision === undefined ? {} : { vision }),
     eosTokenIds: [...new Set([...compiled.config.eosTokenIds, ...fromTokenizer])],

@@ -1,7 +1,7 @@
 /** What a second question about an image need not compute, and what it must. Runs the embedded model. */
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { draftSources, type EfficiencyOptions } from '../../src/core/efficiency.js';
+import { automaticDrafts, type EfficiencyOptions } from '../../src/core/efficiency.js';
 import type { ChatMessage, ContentPart, Prompt } from '../../src/core/messages.js';
 import { argmax } from '../../src/decoding/argmax.js';
 import type { LoadedModel } from '../../src/engine/loaded-model.js';
@@ -175,7 +175,7 @@ describe('a second question about an image that is pruned', () => {
 describe('the next turn behind a pruned prompt', () => {
   const pruned = { tokenPruning: pruning };
   const layers = { first: 4, end: 6 };
-  const drafts = { maxTokens: 'auto', sources: draftSources, strict: false } as const;
+  const drafts = automaticDrafts;
   type Chat = Extract<Prompt, { kind: 'chat' }>;
 
   const follow = (before: Prompt, said: string, ...content: readonly ContentPart[]): Chat => {

@@ -66,9 +66,16 @@ export class DraftStores {
   }
 
   get bytes(): number {
-    let bytes = 0;
-    for (const store of this.#scopes.values()) bytes += bytesOf(store);
-    return bytes;
+    const { trigrams, history } = this.bytesByLayer;
+    return trigrams + history;
+  }
+
+  get bytesByLayer(): { readonly trigrams: number; readonly history: number } {
+    const stores = [...this.#scopes.values()];
+    return {
+      trigrams: stores.reduce((sum, { trigrams }) => sum + trigrams.bytes, 0),
+      history: stores.reduce((sum, { history }) => sum + history.bytes, 0),
+    };
   }
 
   get evictions(): number {
@@ -110,8 +117,4 @@ export class DraftStores {
       this.#limits.warn?.(`drafting cannot be remembered: ${error instanceof Error ? error.message : error}`);
     }
   }
-}
-
-function bytesOf({ trigrams, history }: ScopeStore): number {
-  return trigrams.bytes + history.bytes;
 }

@@ -9,6 +9,7 @@
  *   learnt    drafter.ts (`learn`), draft-stores.ts     what came, whether it was drafted or not
  */
 
+import type { DraftStats } from '../../core/backend.js';
 import type { DraftMethod } from '../../core/efficiency.js';
 import { AdaptiveDrafter, type AdaptiveDrafterOptions } from './adaptive-drafter.js';
 import { Calibrator } from './calibrator.js';
@@ -19,6 +20,7 @@ import type { DraftRows } from './draft-rows.js';
 import { fillUp, layOut } from './draft-rows.js';
 import type { SourceName } from './draft-source.js';
 import type { DraftStores } from './draft-stores.js';
+import type { DraftNode } from './draft-tree.js';
 import type { Drafter } from './drafter.js';
 import { FixedDrafter } from './fixed-drafter.js';
 import { PublishedMethods } from './published/published-methods.js';
@@ -28,8 +30,12 @@ import { StepProbe } from './step-probe.js';
 import { ANY } from './trigram-store.js';
 
 export interface DraftingOptions {
-  /** What steps cost, if that is known; otherwise it is measured when drafts are first wanted. */
+  /** What steps cost, if that is known for good. */
   readonly timings?: readonly StepTiming[] | undefined;
+  /** Otherwise it is measured when drafts are first wanted, unless an earlier run of the program did. */
+  readonly measured?: readonly StepTiming[] | undefined;
+  /** Hears of what was measured, for the next run. */
+  keep?(measured: readonly StepTiming[]): void;
   readonly stores: DraftStores;
   /** Most rows of a step, over all lanes. */
   readonly maxRows: number;
@@ -77,8 +83,12 @@ const CHEAP_SOURCES: readonly SourceName[] = ['grammar', 'prediction', 'context'
 /** Calibration differs with how much chance is in the choice; a table for each of these temperatures. */
 const TEMPERATURE_BANDS = [0, 0.5, 1, Number.POSITIVE_INFINITY] as const;
 const SMOOTHING = 0.1;
+/** Widths whose costs are told to whoever watches. */
+const REPORTED_ROWS = [2, 4, 8, 16, 32, 64] as const;
 /** A plain step at least so often, since drafts must be compared with what one costs now. */
 const REFRESH_STEPS = 64;
+/** Weight of the past in how well drafts kept their promise, per lane and step. */
+const MEMORY = 0.999;
 /** Rows of a rejected draft that the stores still learn from. */
 const MAX_REJECTED = 2;
 
@@ -94,6 +104,7 @@ export class Drafting {
   readonly stores: DraftStores;
   readonly #costs: CostModel;
   readonly #probe: StepProbe | undefined;
+  readonly #keep: DraftingOptions['keep'];
   readonly #maxRows: number;
   readonly #published = new PublishedMethods();
   readonly #ranking = new RankingBudget();
@@ -104,10 +115,16 @@ export class Drafting {
   #relativeMs = 1;
   #laneDraftMs = 0;
   #sincePlain = 0;
+  #suspended = 0;
+  #context = 0;
+  /** Tokens of drafted steps, lately: as the tree had them, and as they came. */
+  #predicted = 0;
+  #realised = 0;
 
-  constructor({ timings, stores, maxRows }: DraftingOptions) {
-    this.#costs = new CostModel(timings);
-    this.#probe = timings === undefined ? new StepProbe() : undefined;
+  constructor({ timings, measured, keep, stores, maxRows }: DraftingOptions) {
+    this.#costs = new CostModel(timings ?? measured);
+    this.#probe = timings === undefined ? new StepProbe(measured) : undefined;
+    this.#keep = keep;
     this.stores = stores;
     this.#maxRows = maxRows;
   }
@@ -115,6 +132,18 @@ export class Drafting {
   /** False until a plain step has shown what drafting competes with. */
   get isReady(): boolean {
     return this.#costs.knowsPlainSteps;
+  }
+
+  /** Suspended sequences are those of the last step. */
+  get state(): Omit<DraftStats, 'numericsClass'> {
+    const plainMs = this.#costs.ms(1, this.#context);
+    return {
+      costRatios: REPORTED_ROWS.map((rows) => [rows, this.#costs.ms(rows, this.#context) / plainMs] as const),
+      storeBytes: this.stores.bytesByLayer,
+      storeEvictions: this.stores.evictions,
+      suspended: this.#suspended,
+      predictedOverRealised: this.#realised === 0 ? undefined : this.#predicted / this.#realised,
+    };
   }
 
   begin({ method, scope, temperature, sources, ...rest }: SequenceDraft): Drafter {
@@ -136,6 +165,8 @@ export class Drafting {
     const drafts = lanes.map(({ drafter, tokensLeft }) => drafter?.draft(tokensLeft));
     const drafting = drafts.filter((draft) => draft !== undefined);
     const context = Math.max(0, ...lanes.map(({ cached }) => cached));
+    this.#context = context;
+    this.#suspended = lanes.filter(({ drafter }) => drafter?.isSuspended).length;
     const ms = (rows: number) => this.#costs.ms(rows * lanes.length, context) + this.#rowMs * rows;
     const limit = Math.min(roomRows, Math.floor(this.#maxRows / lanes.length));
     const probed = drafting.length > 0 ? this.#probe?.width(context, limit) : undefined;
@@ -161,8 +192,8 @@ export class Drafting {
   observe(plan: StepPlan, ms: number): void {
     const plainMs = this.#costs.ms(plan.lanes.length, plan.context);
     const timing = { rows: plan.rows * plan.lanes.length, context: plan.context, ms };
-    if (!plan.isProbe) this.#costs.observe(timing, plan.rows === 1);
-    else if (this.#probe?.observe(timing)) this.#costs.calibrate(this.#probe.timings);
+    if (plan.isProbe) this.#measure(timing);
+    else this.#costs.observe(timing, plan.rows === 1);
     this.#sincePlain = plan.rows === 1 ? 0 : this.#sincePlain + 1;
     this.totals.draftMs += plan.draftMs;
     this.#ranking.step(ms);
@@ -179,6 +210,7 @@ export class Drafting {
   ): void {
     const drafted = rows.nodes.filter((node) => node !== undefined);
     const accepted = drafter.learn(drafted, committed, this.#relativeMs);
+    if (drafted.length > 0 && !drafter.isFixed) this.#compare(drafted, committed.length);
     this.totals.note(drafted, accepted);
     drafter.counters.draftMs += this.#laneDraftMs;
     if (logits === undefined || !drafter.wantsRanks) return;
@@ -189,6 +221,18 @@ export class Drafting {
       const ranked = this.#ranking.time(() => rankRow(logits(row)));
       drafter.recycle(a, rows.tokens[row]!, ranked, row === last);
     }
+  }
+
+  #measure(timing: StepTiming): void {
+    if (!this.#probe?.observe(timing)) return;
+    this.#costs.calibrate(this.#probe.timings);
+    if (this.#probe.isComplete) this.#keep?.(this.#probe.timings);
+  }
+
+  #compare(drafted: readonly DraftNode[], tokens: number): void {
+    const promised = drafted.reduce((sum, { reach }) => sum + reach, 1);
+    this.#predicted = MEMORY * this.#predicted + promised;
+    this.#realised = MEMORY * this.#realised + tokens;
   }
 
   /** The newest row first, then the others that were visited, then rejected ones: their logits are as true. */

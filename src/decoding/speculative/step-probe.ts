@@ -17,7 +17,7 @@ const STEEP = 2.5;
 const FAR_TOKENS = 448;
 
 export class StepProbe {
-  readonly timings: StepTiming[] = [];
+  readonly timings: StepTiming[];
   #widths: readonly number[] = NEAR_WIDTHS;
   #context: number | undefined;
   /** Timings of the widths before this measurement. */
@@ -25,9 +25,24 @@ export class StepProbe {
   #rows = 0;
   #samples: number[] = [];
 
+  /** `known` are the timings of an earlier probe, which need not be taken again. */
+  constructor(known: readonly StepTiming[] = []) {
+    this.timings = [...known];
+    if (known.length === 0) return;
+    this.#context = Math.min(...known.map(({ context }) => context));
+    const near = known.filter(({ context }) => context === this.#context).length;
+    this.#before = near < known.length ? near : 0;
+    this.#widths = (near < known.length ? FAR_WIDTHS : NEAR_WIDTHS).slice(0, known.length - this.#before);
+  }
+
+  /** False while a measurement is under way. */
+  get isComplete(): boolean {
+    return this.#measured === this.#widths.length;
+  }
+
   /** Rows per lane that the next step shall have, or undefined if nothing is to be measured or `limit` is too small. */
   width(context: number, limit: number): number | undefined {
-    if (this.#measured === this.#widths.length) this.#turnFar(context);
+    if (this.isComplete) this.#turnFar(context);
     const width = this.#widths[this.#measured];
     return width !== undefined && width <= limit ? width : undefined;
   }

@@ -1,8 +1,10 @@
 /** The one file that touches onnxruntime: tensors in, tensors out, on the calling thread. */
 
-import { InferenceSession, Tensor } from 'onnxruntime-node';
+import { env, InferenceSession, Tensor } from 'onnxruntime-node';
 
 export { Tensor };
+
+export const runtimeVersion = env.versions.node ?? env.versions.common;
 
 /** What a session reads and writes, by name. A given output tensor is filled in place; null asks for a new one. */
 export type Feeds = Readonly<Record<string, Tensor>>;

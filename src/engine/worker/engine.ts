@@ -162,6 +162,11 @@ export class Engine {
       stepSecondsTotal: counters.stepMs / 1000,
       cancelledTotal: this.#cancelled,
       workerMemoryBytes: heapTotal + external - this.#model.runner.cache.untouchedBytes,
+      drafts: {
+        ...this.#drafting.state,
+        ...(running === 0 && { suspended: 0 }),
+        numericsClass: this.#shared.isQuantized ? 'B' : 'A',
+      },
     };
   }
 

@@ -6,6 +6,8 @@
  * trimtab_draft_plain_steps_total{model}                              steps without a draft
  * trimtab_draft_tokens_by_source_total{model,source,result}           drafted and accepted, by who proposed them
  * trimtab_draft_seconds{model}                                        histogram per request: time spent on drafting
+ * trimtab_draft_nodes_per_step{model}                                 histogram per step: drafted tokens
+ * trimtab_draft_rejected_by_grammar_total{model}                      proposals that a grammar did not allow
  *
  * Counted when a request ends.
  */
@@ -14,6 +16,7 @@ import { Counter, Histogram, type Registry } from 'prom-client';
 import { type DraftReceipt, draftSources } from '../../core/efficiency.js';
 import type { GenerateEvent } from '../../core/messages.js';
 
+const nodeBuckets = [0, 1, 2, 4, 8, 16, 24, 32, 64];
 const secondBuckets = [0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3];
 
 export class DraftMetrics {
@@ -24,6 +27,8 @@ export class DraftMetrics {
   private readonly plainSteps: Counter<'model'>;
   private readonly bySource: Counter<'model' | 'source' | 'result'>;
   private readonly seconds: Histogram<'model'>;
+  private readonly nodes: Histogram<'model'>;
+  private readonly rejectedByGrammar: Counter<'model'>;
 
   constructor(registry: Registry) {
     const counter = <Label extends string>(name: string, help: string, labelNames: readonly Label[]) =>
@@ -53,6 +58,18 @@ export class DraftMetrics {
       buckets: secondBuckets,
       registers: [registry],
     });
+    this.nodes = new Histogram({
+      name: 'trimtab_draft_nodes_per_step',
+      help: 'Drafted tokens of a step.',
+      labelNames: ['model'],
+      buckets: nodeBuckets,
+      registers: [registry],
+    });
+    this.rejectedByGrammar = counter(
+      'trimtab_draft_rejected_by_grammar_total',
+      'Proposals that a grammar did not allow.',
+      ['model'] as const,
+    );
   }
 
   observe(model: string, event: GenerateEvent): void {
@@ -65,6 +82,10 @@ export class DraftMetrics {
     this.seconds.observe({ model }, receipt.draftMs / 1000);
     receipt.acceptedByDepth.forEach((count, position) => {
       if (count > 0) this.perPosition.inc({ model_name: model, position: String(position) }, count);
+    });
+    this.rejectedByGrammar.inc({ model }, receipt.rejectedByGrammar);
+    receipt.stepsByNodes.forEach((steps, nodes) => {
+      for (let step = 0; step < steps; step++) this.nodes.observe({ model }, nodes);
     });
     this.observeSources(model, receipt);
   }

@@ -3,7 +3,7 @@
 import { Counter, Gauge, type Registry } from 'prom-client';
 import type { Backend, EngineStats } from '../../core/backend.js';
 
-type StatName = Exclude<keyof EngineStats, 'model'>;
+type StatName = Exclude<keyof EngineStats, 'model' | 'drafts'>;
 
 const gauges: ReadonlyArray<readonly [name: string, stat: StatName, help: string]> = [
   ['trimtab_engine_requests_running', 'running', 'Requests that hold a lane.'],

@@ -2,6 +2,7 @@
 
 import { Registry } from 'prom-client';
 import type { Backend } from '../../core/backend.js';
+import { registerDraftState } from './draft-state.js';
 import { DraftMetrics } from './drafts.js';
 import { EfficiencyMetrics } from './efficiency.js';
 import { registerEngineMetrics } from './engine.js';
@@ -23,6 +24,7 @@ export class Metrics {
 
   constructor(backend: Backend) {
     registerEngineMetrics(this.registry, backend);
+    registerDraftState(this.registry, backend);
     registerModelServerProtocol(this.registry, backend);
     registerProcessMetrics(this.registry);
     this.stopEventLoopMonitor = registerEventLoopMetrics(this.registry);
