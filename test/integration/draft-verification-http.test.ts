@@ -289,6 +289,31 @@ describe('what a request may ask of drafts', () => {
   });
 });
 
+describe('metrics', () => {
+  it('tell what drafts did and in what state drafting is', async () => {
+    await ask(target, on);
+    const text = await (await fetch(`${target.url}/metrics`)).text();
+    const value = (series: string) =>
+      Number(
+        text
+          .split('\n')
+          .find((line) => line.startsWith(series))
+          ?.split(' ')
+          .at(-1),
+      );
+    expect(value('vllm:spec_decode_num_drafts_total{model_name="fake"}')).toBeGreaterThan(0);
+    expect(value('trimtab_draft_nodes_per_step_count{model="fake"}')).toBeGreaterThan(0);
+    expect(value('trimtab_draft_rejected_by_grammar_total{model="fake"}')).toBeGreaterThan(0);
+    expect(value('trimtab_draft_cost_ratio{model="fake",rows="16"}')).toBeGreaterThan(0.5);
+    expect(value('trimtab_draft_store_bytes{model="fake",layer="trigrams"}')).toBeGreaterThan(10_000);
+    expect(value('trimtab_draft_store_bytes{model="fake",layer="history"}')).toBeGreaterThan(1000);
+    expect(value('trimtab_draft_store_evictions_total{model="fake"}')).toBe(0);
+    expect(value('trimtab_draft_suspended_sequences{model="fake"}')).toBe(0);
+    expect(value('trimtab_draft_predicted_over_realised_tokens{model="fake"}')).toBeGreaterThan(0.3);
+    expect(value('trimtab_draft_numerics_class{model="fake",class="A"}')).toBe(1);
+  });
+});
+
 describe('tenants', () => {
   const as = (key: string): RequestInit => ({
     headers: { 'content-type': 'application/json', authorization: `Bearer ${key}` },

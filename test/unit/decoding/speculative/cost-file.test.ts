@@ -25,7 +25,10 @@ describe('the costs of steps on disk', () => {
     ['nothing', ''],
     ['no JSON', '{"version":1'],
     ['another version', JSON.stringify({ version: 2, machine: 'this machine', timings: near })],
-    ['nonsense', JSON.stringify({ version: 1, machine: 'this machine', timings: [{ rows: 0, context: -1, ms: 'x' }] })],
+    [
+      'nonsense',
+      JSON.stringify({ version: 1, machine: 'this machine', timings: [{ rows: 0, context: -1, ms: 'x' }] }),
+    ],
     ['too much', ' '.repeat(1e6)],
   ])('count for nothing when the file holds %s', (_, text) => {
     mkdirSync(folder, { recursive: true });
@@ -45,7 +48,11 @@ describe('a probe that is told what an earlier one measured', () => {
     expect(probe.width(100, 64)).toBeUndefined();
     expect(probe.width(900, 64)).toBe(1);
     const done = new StepProbe([...near, ...far]);
-    expect([done.isComplete, done.width(100, 64), done.width(5000, 64)]).toEqual([true, undefined, undefined]);
+    expect([done.isComplete, done.width(100, 64), done.width(5000, 64)]).toEqual([
+      true,
+      undefined,
+      undefined,
+    ]);
   });
 
   it('measures everything when it is told nothing', () => {
