@@ -1,7 +1,7 @@
 """LoRA adapters on nano, made with `peft` and kept in its layout under models/nano-adapters/.
 
     python adapters.py make                       writes the held-out set of each, eval.json
-    python adapters.py train json --minutes 4     writes adapter_config.json and adapter_model.safetensors
+    python adapters.py train json --steps 200     writes adapter_config.json and adapter_model.safetensors
     python adapters.py table                      what each does to its own task and to all others, on nano and nano-next
 """
 
@@ -38,8 +38,8 @@ def settings_of(name):
     return {'sees': True, 'apart': 0.75, 'mix': {name: 1}, 'rows': {'text': {'size': 10, 'length': 192, 'share': 1.0}}}
 
 
-def train(name, minutes, lr=4e-3, warmup=20):
-    """AdamW on the factors alone; the learning rate falls to zero over the time."""
+def train(name, steps, lr=4e-3, warmup=20):
+    """AdamW on the factors alone; the learning rate falls to zero over the steps."""
     torch.manual_seed(SEED)
     subject = Subject(NANO)
     subject.model.set_attn_implementation('blocked' if FAST_BF16 else 'sdpa')
@@ -47,15 +47,13 @@ def train(name, minutes, lr=4e-3, warmup=20):
     trainee = Trainee(subject.model, subject.tokenizer, settings_of(name))
     rows = Rows(subject.tokenizer, trainee.settings, f'{SEED} {name}')
     stepper = torch.optim.AdamW([p for p in adapted.parameters() if p.requires_grad], lr, weight_decay=0.0)
-    began, step = time.time(), 0
-    while (spent := (time.time() - began) / (60 * minutes)) < 1:
-        stepper.param_groups[0]['lr'] = lr * min((step + 1) / warmup, 1 - spent)
+    for step in range(steps):
+        stepper.param_groups[0]['lr'] = lr * min((step + 1) / warmup, 1 - step / steps)
         stepper.zero_grad()
         loss, accuracy = answer_loss(trainee, rows.batches()['text'], 1.0)
         stepper.step()
-        step += 1
-        if step % 20 == 0:
-            print(f'{time.strftime("%H:%M:%S")} {name} step {step} loss {loss:.3f} accuracy {accuracy:.3f} {spent:.0%}', flush=True)
+        if step % 20 == 19:
+            print(f'{time.strftime("%H:%M:%S")} {name} step {step + 1} loss {loss:.3f} accuracy {accuracy:.3f}', flush=True)
     save(adapted, OUT / name)
 
 
@@ -111,10 +109,10 @@ if __name__ == '__main__':
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument('command', choices=['make', 'train', 'table'])
     arguments.add_argument('name', nargs='?', choices=list(ADAPTED))
-    arguments.add_argument('--minutes', type=float, default=4)
+    arguments.add_argument('--steps', type=int, default=200)
     arguments.add_argument('--base', type=Path, nargs='*', default=[NANO, NEXT])
     options = arguments.parse_args()
     if options.command == 'train' and not options.name:
         arguments.error(f'which adapter? expected one of {list(ADAPTED)}')
     torch.set_num_threads(1)
-    {'make': make_sets, 'train': lambda: train(options.name, options.minutes), 'table': lambda: table(options.base)}[options.command]()
+    {'make': make_sets, 'train': lambda: train(options.name, options.steps), 'table': lambda: table(options.base)}[options.command]()
