@@ -20,6 +20,7 @@ import { type Question, readQuestions } from './drafts/prompt-sets.js';
 import { formatTable } from './table.js';
 
 const maxTokens = 160;
+const warmUps = 12;
 const [folder, weights, sequencesText, limitText, ...sets] = process.argv.slice(2);
 const model = basename(folder!);
 const cacheDir = process.env.TRIMTAB_BENCH_CACHE ?? mkdtempSync(join(tmpdir(), 'trimtab-bench-'));
@@ -46,6 +47,8 @@ async function openHost(): Promise<EngineHost> {
     config: engineConfigSchema.parse({ drafts: { persist: false }, prefixCacheBytes: 0 }),
   });
   await host.loaded();
+  // Code that runs for the first time is slow; these answers teach drafting nothing.
+  for (const question of questions.slice(0, warmUps)) await answer(host, requestFor(question, false));
   return host;
 }
 
