@@ -179,10 +179,17 @@ export class Vision {
       const startedAt = performance.now();
       const reduced = await reduceVisualTokens(features, dense, policy);
       mergeMs = policy.merging === undefined ? 0 : performance.now() - startedAt;
-      const projected = this.#families.images.mergesBefore ? await this.#encoder.project(reduced) : reduced;
-      return this.#pack(projected.features, plan, layout);
+      const packed = this.#pack(reduced.features, plan, layout);
+      return this.#families.images.mergesBefore ? this.#projected(packed, reduced) : packed;
     });
     return { key, tokenId: this.#tokenId(plan), rows, isCached, mergeFlops, mergeMs };
+  }
+
+  /** Rows that were merged, and chosen, before the projector; it runs on as many at once as a group has. */
+  async #projected(features: Float32Array, { tokensPerGroup, width }: VisualFeatures): Promise<Float32Array> {
+    const groups = features.length / (tokensPerGroup * width);
+    const all = { groups, tokensPerGroup, width, features, metric: undefined };
+    return (await this.#encoder.project(all)).features;
   }
 
   #pack(rows: Float32Array, plan: PlannedVisual['plan'], layout: GroupLayout): Float32Array {

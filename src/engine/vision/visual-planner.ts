@@ -3,15 +3,13 @@
  * refused before anything is decoded. Only a budget that depends on what is in an image has it decoded here.
  */
 
-import { createHash } from 'node:crypto';
 import type { VisualBudget } from '../../core/efficiency.js';
 import { TrimtabError } from '../../core/errors.js';
 import type { ImagePart, VideoPart } from '../../core/messages.js';
 import type { VisionConfig } from '../checkpoint/vision-config.js';
 import { projectedTokens } from '../models/vision-projector.js';
 import type { ImageLimits } from './decode-image.js';
-import { invalidImage, measureFrames, measureImage } from './decode-image.js';
-import { sampledFrames } from './even-places.js';
+import { invalidImage } from './decode-image.js';
 import type {
   GroupLayout,
   ImageFamily,
@@ -20,6 +18,7 @@ import type {
   VideoPlan,
   VisualPlan,
 } from './families/image-family.js';
+import { hashed, hashOf, ImageFiles, type Remember } from './image-files.js';
 import type { Size } from './picture.js';
 import type { VisualPolicy } from './reduce-visual-tokens.js';
 import { policyFor, reducedLayout } from './reduce-visual-tokens.js';
@@ -71,15 +70,14 @@ interface Token {
   readonly video: string;
 }
 
-type Sized = <T extends object>(key: string, measure: () => Promise<T>) => Promise<T>;
-
 export class VisualPlanner {
   readonly #config: VisionConfig;
   readonly #families: Families;
   readonly #tiles: TileMaker;
   readonly #limits: VisionLimits;
   readonly #tokens: Token;
-  readonly #remember: Sized;
+  readonly #files: ImageFiles;
+  readonly #remember: Remember;
 
   /** `remember` keeps what is known of a file under a key. */
   constructor(
@@ -88,13 +86,14 @@ export class VisualPlanner {
     tiles: TileMaker,
     limits: VisionLimits,
     tokens: Token,
-    remember: Sized,
+    remember: Remember,
   ) {
     this.#config = config;
     this.#families = families;
     this.#tiles = tiles;
     this.#limits = limits;
     this.#tokens = tokens;
+    this.#files = new ImageFiles(limits, remember);
     this.#remember = remember;
   }
 
@@ -114,9 +113,7 @@ export class VisualPlanner {
 
   async #planImage(part: ImagePart, alone: boolean, { policy, budget }: Look): Promise<PlannedVisual> {
     const file = hashed(part);
-    const size = await this.#remember(`size:${file.hash}`, () =>
-      measureImage(part.bytes, this.#limits, part.param),
-    );
+    const size = await this.#files.size(file);
     const view = { detail: part.detail, alone };
     const { images } = this.#families;
     const full = images.plan(size, view);
@@ -124,7 +121,7 @@ export class VisualPlanner {
     const lost = budget?.lostDetail;
     const plan =
       lost === undefined || most.groups === 1 ? most : await this.#fewestTiles(file, most, lost, view);
-    return this.#planned({ files: [file] }, file.hash, plan, full, policy, (of: ImagePlan, layout) =>
+    return this.#planned({ files: [file] }, plan, full, policy, (of: ImagePlan, layout) =>
       images.placeholder(of, layout),
     );
   }
@@ -156,52 +153,32 @@ export class VisualPlanner {
   async #planVideo({ frames, param }: VideoPart, { policy, budget }: Look): Promise<PlannedVisual> {
     const { maxFrames } = this.#limits;
     const files = frames.filter((frame) => frame.type === 'image');
+    if (files.length === 0) throw invalidImage(param, 'a video without frames');
     const few = Math.min(maxFrames, budget?.maxFrames ?? maxFrames);
-    const { source, total } =
-      files.length === 1 ? await this.#animation(files[0]!, few) : await this.#list(files, few);
+    const { source, total } = await this.#files.frames(files, few);
     const { videos } = this.#families;
     const plan = videos.plan(Math.min(few, total));
     const full = videos.plan(Math.min(maxFrames, total));
-    if (total === 0) throw invalidImage(param, 'a video without frames');
-    return this.#planned(source, hashOf(source), plan, full, policy, (of: VideoPlan, layout) =>
+    return this.#planned(source, plan, full, policy, (of: VideoPlan, layout) =>
       videos.placeholder(of, layout),
     );
   }
 
-  async #animation(part: ImagePart, few: number): Promise<{ source: VisualSource; total: number }> {
-    const file = hashed(part);
-    const measure = () => measureFrames(part.bytes, this.#limits, part.param);
-    const { frames } = await this.#remember(`frames:${file.hash}`, measure);
-    if (frames === 1) return { source: { files: [file] }, total: 1 };
-    const animation = { frames, chosen: sampledFrames(frames, few) };
-    return { source: { files: [file], animation }, total: frames };
-  }
-
-  /** Only frames that are looked at are measured. */
-  async #list(parts: readonly ImagePart[], few: number): Promise<{ source: VisualSource; total: number }> {
-    const chosen = sampledFrames(parts.length, few).map((index) => hashed(parts[index]!));
-    for (const { bytes, hash, param } of chosen) {
-      await this.#remember(`size:${hash}`, () => measureImage(bytes, this.#limits, param));
-    }
-    return { source: { files: chosen }, total: parts.length };
-  }
-
   #planned<P extends VisualPlan>(
     source: VisualSource,
-    hash: string,
     plan: P,
     full: P,
     policy: VisualPolicy,
     placeholder: (plan: P, layout: GroupLayout) => string,
   ): PlannedVisual {
     const dense = this.#dense(plan);
-    const rows = (text: string) => text.split(this.token(plan)).length - 1;
+    const rows = (text: string) => text.split(this.#token(plan)).length - 1;
     const unmerged = placeholder(plan, dense);
     const own = policyFor(policy, rows(unmerged), plan.groups * dense.tokens);
     const layout = reducedLayout(dense, own);
     return {
       source,
-      hash,
+      hash: hashOf(source),
       plan,
       placeholder: placeholder(plan, layout),
       policy: own,
@@ -213,7 +190,7 @@ export class VisualPlanner {
   }
 
   /** The token that stands for a row; models that see videos as images write them so. */
-  token({ kind }: VisualPlan): string {
+  #token({ kind }: VisualPlan): string {
     return kind === 'video' && this.#families.videos.part === 'video'
       ? this.#tokens.video
       : this.#tokens.image;
@@ -234,13 +211,4 @@ function requireFew(what: string, count: number, limit: number): void {
   if (count <= limit) return;
   const problem = `${count} ${what} in one request, the limit is ${limit}`;
   throw new TrimtabError('invalid_request', `messages: ${problem}`, { param: 'messages' });
-}
-
-function hashed({ bytes, param }: ImagePart): ImageFile {
-  return { bytes, param, hash: createHash('sha256').update(bytes).digest('hex') };
-}
-
-function hashOf({ files, animation }: VisualSource): string {
-  const names = [...files.map(({ hash }) => hash), ...(animation?.chosen ?? [])].join();
-  return createHash('sha256').update(names).digest('hex');
 }

@@ -41,7 +41,10 @@ export interface ImageFamily {
   tiles(picture: Picture, plan: ImagePlan): Iterable<Picture>;
   /** What the reference writes into the prompt, with so many rows left of each group. */
   placeholder(plan: ImagePlan, layout: GroupLayout): string;
-  /** From projected rows `[groups, tokens, width]` to the rows of the placeholder's image tokens, in order. */
+  /**
+   * From rows `[groups, tokens, width]` to those of the placeholder's image tokens, in order; projected, or not yet
+   * where rows are merged before the projector.
+   */
   pack(rows: Float32Array, plan: ImagePlan, layout: GroupLayout): Float32Array;
 }
 
