@@ -3,7 +3,7 @@
  * many-th token and against dropping at random, at equal counts, with and without pruning in the decoder.
  *
  *   npx tsx visual-accuracy.ts --model <folder> --set <look.json> [--keeps 1,0.5,0.25,0.125] [--stride 1]
- *     [--start 0.5 --end 0.786] [--plot accuracy.svg] [--json results.json]
+ *     [--reducers merged,random] [--start 0.5 --end 0.786] [--plot accuracy.svg] [--json results.json]
  *
  * For models whose image is one run of tokens (LLaVA-1.5 and its like). Greedy, fp32. Pooled images may have fewer
  * tokens than asked, since their grid is square. Differences are those from the same questions with all tokens; their
@@ -30,6 +30,7 @@ const { values: flags } = parseArgs({
     stride: { type: 'string', default: '1' },
     start: { type: 'string', default: '0.5' },
     end: { type: 'string', default: '0.786' },
+    reducers: { type: 'string', default: reducers.join() },
     plot: { type: 'string' },
     json: { type: 'string' },
   },
@@ -87,10 +88,11 @@ function lossOf({ right }: Result, dense: Result): { loss: number; error: number
   return { loss, error: Math.sqrt(variance / lost.length) };
 }
 
+const asked = reducers.filter((reducer) => flags.reducers.split(',').includes(reducer));
 const keeps = flags.keeps.split(',').map(Number);
 const results: Result[] = [];
 for (const keep of keeps) {
-  for (const reducer of keep === 1 ? reducers.slice(0, 1) : reducers) {
+  for (const reducer of keep === 1 ? asked.slice(0, 1) : asked) {
     for (const pruned of [false, true]) {
       const result = await measure(keep, reducer, pruned);
       results.push(result);

@@ -8,7 +8,7 @@ import { type PruningPlan, planPruning, rowsBefore } from '../../src/engine/sequ
 import { chunkFlops, type DecoderShape, prunedFlops } from '../../src/engine/visual-tokens/flops.js';
 import type { Question } from './questions.js';
 
-const mostTokens = 24;
+const mostTokens = 64;
 /** One for all prompts, so that the cache is never laid out anew. */
 const capacity = 512;
 
