@@ -13,7 +13,8 @@ import type { GraphBuilder } from '../graph/builder.js';
 import type { Port } from '../graph/ir.js';
 import type { HeadRows, LayerRows, MixedRows, ProjectedRows, PrunedLayer } from './layers.js';
 import { commonRows, decoderInputs, newNames, pastNames } from './layers.js';
-import { declarePageRank, importance, pageRank } from './page-rank.js';
+import { importance } from './page-rank.js';
+import { attendByHead, declareByHead, type PastRows } from './pruned-attention.js';
 
 export const pruningInputs = {
   /** `[t]`: 0 to t − 1, for the rows that begin or join. */
@@ -58,27 +59,17 @@ export class PrunedRows {
     graph.input(pruningInputs.staying, 'int64', [layers]);
     graph.input(pruningInputs.joiningHeads, 'float32', [1, 'joining', this.#projected]);
     graph.input(pruningInputs.joiningResidual, 'float32', [1, 'joining', hiddenSize]);
-    declarePageRank(graph);
+    declareByHead(graph, config);
     for (let index = 0; index < layerFlags.length * layers; index++)
       graph.constant(`index/${index}`, [index]);
-    graph.constant(
-      'head/of_query',
-      Array.from({ length: heads }, (_, head) => Math.floor(head / group)),
-    );
-    graph.constant('shape/by_query_head', [heads, -1, headDim]);
-    graph.constant('shape/by_kv_head', [kvHeads, -1, headDim]);
     graph.constant('shape/by_row', [0, group + 2, -1]);
     graph.constant('shape/flat_positions', [0, -1]);
     graph.constant('head_rows', [group, 1, 1]);
-    graph.constant('none', [0]);
     graph.constant('none/from', [0, 0]);
     graph.constant('none/to', [0, heads * headDim]);
     graph.constant('axis/third', [2]);
     graph.constant('axis/second_third', [1, 2]);
-    graph.constant('axis/first_second', [0, 1]);
     graph.reshape('positions/by_row', decoderInputs.positions, 'shape/by_row');
-    const columns = graph.shape('mask/columns', decoderInputs.mask, 1, 2);
-    graph.subtract('mask/past', columns, graph.shape('mask/rows', decoderInputs.mask, 0, 1));
   }
 
   layer(layer: number): PrunedLayer {
@@ -143,14 +134,14 @@ export class PrunedRows {
     return { mixed: ports[0]!.name, residual: ports[1]!.name };
   }
 
-  #past(layer: number): { readonly key: string; readonly value: string } {
+  #past(layer: number): PastRows {
     const past = pastNames(layer);
     const shape = ['sequences', 1, `capacity_${layer}`, this.#config.headDim];
     for (const name of [past.key, past.value]) this.#graph.input(name, 'float32', shape);
     return past;
   }
 
-  #leave(layer: number, { qkv, residual }: ProjectedRows, past: { key: string; value: string }): string[] {
+  #leave(layer: number, { qkv, residual }: ProjectedRows, past: PastRows): string[] {
     const graph = this.#graph;
     const path = `layers.${layer}/leave`;
     return [
@@ -164,14 +155,20 @@ export class PrunedRows {
     ];
   }
 
-  #attend(layer: number, own: ProjectedRows, past: { key: string; value: string }, turn: Turn): string[] {
+  #attend(layer: number, own: ProjectedRows, past: PastRows, turn: Turn): string[] {
     const graph = this.#graph;
     const path = `layers.${layer}/attend`;
     const { qkv, residual, rows } = this.#joined(layer, own);
     const count = graph.shape(`${path}/count`, rows, 0, 1);
     const protection = graph.gather(`${path}/protection`, pruningInputs.protection, rows, 0);
     const heads = turn(qkv, this.#turning(layer, rows, count));
-    const { mixed, squares } = this.#attention(layer, heads, past, { count, protection });
+    const ranks = this.#flag('ranks', layer);
+    const { mixed, squares } = attendByHead(graph, this.#config, layer, heads, {
+      past,
+      count,
+      protection,
+      ranks,
+    });
     const worth = graph.add(`${path}/worth`, importance(graph, path, squares), protection);
     const stay = graph.gather(`${path}/stay`, pruningInputs.staying, `index/${layer}`, 0);
     const { places } = graph.topK(`${path}/best`, worth, stay, 'largest');
@@ -224,82 +221,6 @@ export class PrunedRows {
     };
   }
 
-  /**
-   * Head by head, so that the scores of one of them are all that is ever in memory:
-   *
-   *   q [t, d], past keys and k of its KV head ── q·kᵀ ── + mask ─┬─ softmax ── ·v ── [t, d]
-   *                                                               └─ page rank ── [t]
-   *
-   * Without ranks, what is protected is all that counts.
-   */
-  #attention(
-    layer: number,
-    heads: HeadRows,
-    past: { key: string; value: string },
-    { count, protection }: { count: string; protection: string },
-  ): { mixed: string; squares: string } {
-    const graph = this.#graph;
-    const path = `layers.${layer}/attend`;
-    const together = (name: string, cached: string, fresh: string): string => {
-      const joined = graph.concat(`${path}/${name}_joined`, [cached, fresh], 2);
-      return graph.reshape(`${path}/${name}`, joined, 'shape/by_kv_head');
-    };
-    const keys = together('keys', past.key, heads.key);
-    const values = together('values', past.value, heads.value);
-    const cached = graph.shape(`${path}/cached`, past.key, 2, 3);
-    const mask = this.#mask(path, cached, count);
-    const ranks = this.#flag('ranks', layer);
-    const query = graph.reshape(`${path}/queries`, heads.query, 'shape/by_query_head');
-    const ports: Port[] = [
-      { name: `${path}/by_head`, dtype: 'float32', shape: [`rows_${layer}`, this.#config.headDim] },
-      { name: `${path}/squares`, dtype: 'float32', shape: [`rows_${layer}`] },
-    ];
-    const slices: Port[] = [
-      { name: `${path}/one_query`, dtype: 'float32', shape: [`rows_${layer}`, this.#config.headDim] },
-      { name: `${path}/kv_head`, dtype: 'int64', shape: [] },
-    ];
-    graph.scan([query, 'head/of_query'], slices, ports, () =>
-      this.#head(layer, slices, { keys, values, mask, cached, ranks, protection }),
-    );
-    const byToken = graph.transpose(`${path}/by_token`, ports[0]!.name, [1, 0, 2]);
-    return { mixed: graph.reshape(`${path}/merged`, byToken, 'shape/merged'), squares: ports[1]!.name };
-  }
-
-  #head(
-    layer: number,
-    [query, kvHead]: readonly Port[],
-    { keys, values, mask, cached, ranks, protection }: HeadInputs,
-  ): string[] {
-    const graph = this.#graph;
-    const path = `layers.${layer}/head`;
-    const key = graph.gather(`${path}/keys`, keys, kvHead!.name, 0);
-    const value = graph.gather(`${path}/values`, values, kvHead!.name, 0);
-    const scores = graph.matmulTransposed(`${path}/scores`, query!.name, key);
-    const masked = graph.add(`${path}/masked`, scores, mask);
-    const weights = graph.softmax(`${path}/weights`, masked);
-    const squares: Port = { name: `${path}/squares`, dtype: 'float32', shape: [`rows_${layer}`] };
-    graph.choose(
-      ranks,
-      [squares],
-      () => [pageRank(graph, `${path}/rank`, masked, cached)],
-      () => [graph.identity(`${path}/unranked`, protection)],
-    );
-    return [graph.matmul(`${path}/mixed`, weights, value), squares.name];
-  }
-
-  /**
-   * Rows stay in order, so their mask is part of the one of all rows: its upper left corner, without columns of more
-   * cached tokens than the layer has.
-   */
-  #mask(path: string, cached: string, count: string): string {
-    const graph = this.#graph;
-    const unused = graph.subtract(`${path}/mask_unused`, 'mask/past', cached);
-    const total = graph.add(`${path}/mask_total`, 'mask/past', count);
-    const from = graph.concat(`${path}/mask_from`, ['none', unused], 0);
-    const to = graph.concat(`${path}/mask_to`, [count, total], 0);
-    return graph.slice(`${path}/mask`, decoderInputs.mask, from, to, 'axis/first_second');
-  }
-
   /** The rows that come from the layer before. */
   #entering(layer: number): string {
     return layer === 0 ? pruningInputs.rows : pruningOutputs.entering(layer);
@@ -314,17 +235,6 @@ export class PrunedRows {
     const index = layerFlags.indexOf(flag) * this.#config.layers + layer;
     return this.#graph.gather(`layers.${layer}/${flag}`, pruningInputs.flags, `index/${index}`, 0);
   }
-}
-
-interface HeadInputs {
-  /** `[h, c + t, d]` */
-  readonly keys: string;
-  readonly values: string;
-  /** `[t, c + t]` */
-  readonly mask: string;
-  readonly cached: string;
-  readonly ranks: string;
-  readonly protection: string;
 }
 
 const leftName = (name: string, layer: number): string => `layers.${layer}/${name}`;
