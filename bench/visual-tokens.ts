@@ -99,7 +99,7 @@ async function prefill(
   tokens: number,
   pruning: { layers: { first: number; end: number }; droppable: Uint8Array } | undefined,
 ): Promise<void> {
-  const chunk = pruning === undefined ? engineConfigSchema.parse({}).prefillChunk : tokens;
+  const chunk = engineConfigSchema.parse({}).prefillChunk;
   for (let from = 0; from < tokens; from += chunk) {
     const rows = Math.min(chunk, tokens - from);
     await runner.forward({
@@ -110,6 +110,7 @@ async function prefill(
         { length: rows },
         (_, i) => ((from + i) * 7919 + 13) % (runner.vocabSize - 1),
       ),
+      // Of a prompt that prunes, they come with the layers that the whole of it passes at once.
       logitRows: from + rows === tokens ? Int32Array.of(rows - 1) : new Int32Array(0),
       ...(pruning === undefined ? {} : { pruning }),
     });

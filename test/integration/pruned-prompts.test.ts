@@ -64,7 +64,7 @@ describe('a prompt that prunes', () => {
     expect(layers(chunked)).toEqual(layers(whole));
   });
 
-  it('lets others decode between its chunks', async () => {
+  it('lets others decode between its chunks, and between layers that all of it passes', async () => {
     const harness = harnessOf({ config: { prefillChunk: 16 } });
     const other = harness.submit(request(plain, { prompt: text, stop: { maxTokens: 60, ignoreEos: true } }));
     while (harness.eventsOf(other.key).filter(isDelta).length < 2) await new Promise(setImmediate);
@@ -73,7 +73,8 @@ describe('a prompt that prunes', () => {
     while (harness.eventsOf(seeing.key).filter(isDelta).length === 0) await new Promise(setImmediate);
     const during = harness.eventsOf(other.key).filter(isDelta).length - before;
     const chunks = Math.ceil((await seeing.result).usage.promptTokens / 16);
-    expect(during).toBeGreaterThanOrEqual(chunks);
+    const upperLayers = 4;
+    expect(during).toBeGreaterThanOrEqual(chunks + upperLayers - 1);
     await other.result;
   });
 

@@ -11,9 +11,11 @@ export interface WaitingRows {
   readonly residual: Float32Array;
 }
 
-/** All rows of a prompt that have passed the layers before `layer`, in pieces. */
+/** All rows of a prompt that have passed the layers before `layer` and were not dropped there, in pieces. */
 export interface Waiting {
   readonly layer: number;
+  /** Their tokens; absent if none was dropped yet. */
+  readonly tokens?: Int32Array;
   readonly rows: readonly WaitingRows[];
 }
 
@@ -28,7 +30,7 @@ export class PrunedPrompt {
   readonly first: number;
   /** Tokens of the prompt so far. Those behind it are in every layer again. */
   readonly length: number;
-  /** While the upper layers have none of the tokens from `first` on; those tokens are all here. */
+  /** While layers from one on have none of the tokens from `first` on. */
   readonly waiting: Waiting | undefined;
   /** An earlier prompt of the same conversation, of which some were dropped already. */
   readonly base: PrunedPrompt | undefined;

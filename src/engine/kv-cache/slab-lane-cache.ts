@@ -127,7 +127,8 @@ export class SlabLaneCache implements LaneCache {
     if (from < 0 || from > to || to > length) {
       throw new RangeError(`lane ${lane} holds ${length} tokens, not [${from}, ${to})`);
     }
-    const waiting = pruned !== undefined && from >= pruned.first ? pruned.waiting : undefined;
+    const isWhole = pruned?.waiting?.tokens === undefined;
+    const waiting = pruned !== undefined && isWhole && from >= pruned.first ? pruned.waiting : undefined;
     const whole = from === 0 && waiting === undefined ? prunedWithin(pruned, to) : undefined;
     const isPart = pruned !== undefined && from < pruned.length && to > pruned.start;
     if (isPart && waiting === undefined && whole === undefined) {

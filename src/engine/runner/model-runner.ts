@@ -6,8 +6,6 @@ import { decoderTensorNames } from '../checkpoint/decoder-tensors.js';
 import type { CompiledModel } from '../compiler/compiled-model.js';
 import type { Variant } from '../graph/pipeline.js';
 import { plainVariant } from '../graph/pipeline.js';
-import type { WaitingRows } from '../kv-cache/pruned-prompt.js';
-import { PrunedPrompt, waitingRows } from '../kv-cache/pruned-prompt.js';
 import { SlabLaneCache } from '../kv-cache/slab-lane-cache.js';
 import { decoderInputs } from '../models/layers.js';
 import type { RotaryTables } from '../models/rotary.js';
@@ -16,10 +14,11 @@ import type { DecoderShape } from '../visual-tokens/flops.js';
 import { CacheFeeds } from './cache-feeds.js';
 import { EmbeddingTable } from './embedding-table.js';
 import { MergedFeeds } from './merged-feeds.js';
-import type { Feeds, Fetches, Tensor } from './ort-session.js';
+import type { Feeds, Tensor } from './ort-session.js';
 import { floats } from './ort-session.js';
 import { promptKernelsPay } from './prompt-kernels.js';
-import { lowerPass, type PassingRows, PruningRun, projectedWidth, upperPass } from './pruning-run.js';
+import { type Pass, PromptPasses } from './prompt-passes.js';
+import type { PassingRows, PruningRun } from './pruning-run.js';
 import { raggedFeeds } from './ragged-inputs.js';
 import type { EmbeddedRows, ForwardRequest, PromptPruning, Runner } from './runner.js';
 import type { StepBuffers, StepShape } from './step-buffers.js';
@@ -36,6 +35,8 @@ export interface StepExtras {
   readonly variant: Variant;
   readonly feeds: Feeds;
 }
+
+const noLogits = new Float32Array(0);
 
 const plainStep: StepExtras = { variant: plainVariant, feeds: {} };
 
@@ -60,9 +61,9 @@ export class ModelRunner implements Runner {
   readonly #embeddings: EmbeddingTable;
   readonly #sessions: VariantSessions;
   readonly #buffers: StepBufferPool;
+  readonly #passes: PromptPasses;
   readonly #feeds = new MergedFeeds();
   readonly #cacheFeeds: CacheFeeds;
-  readonly #noLogits = new Float32Array(0);
   #rotary: { readonly tables: RotaryTables; readonly feeds: Feeds };
 
   private constructor(
@@ -82,6 +83,7 @@ export class ModelRunner implements Runner {
     this.cache = new SlabLaneCache(model.config);
     this.#cacheFeeds = new CacheFeeds(this.cache, model.config);
     this.#buffers = new StepBufferPool(model.config);
+    this.#passes = new PromptPasses(model.config, this.cache);
     this.#rotary = this.#rotaryFeeds(firstRotaryLength);
   }
 
@@ -166,50 +168,26 @@ export class ModelRunner implements Runner {
 
   /** Rows of a prompt of which layers drop tokens; with the logits of its last one the prompt is complete. */
   async #prune(request: ForwardRequest, pruning: PromptPruning, extras: StepExtras): Promise<StepResult> {
-    const { firstLane, rows, logitRows } = request;
-    if (rows > 0) await this.#passLower(request, pruning, extras);
-    if (logitRows.length === 0) return { logits: this.#noLogits, opened: {} };
-    const { first, waiting, base } = this.cache.pruned(firstLane)!;
-    const joining = waitingRows(waiting!, 0, pruning.droppable.length);
-    const passing = upperPass(this.#config, first, pruning, joining);
-    const run = new PruningRun(this.#config, passing);
-    const results = await this.#pass(firstLane, passing, run, run.fetches(), extras);
-    this.cache.appendPruned(firstLane, run.prunedPrompt(results, base), run.newKeys, run.newValues);
-    return { logits: results.logits!.data as Float32Array, opened: {} };
-  }
-
-  async #passLower(
-    { firstLane, rows, tokenIds, embedded }: ForwardRequest,
-    { layers }: PromptPruning,
-    extras: StepExtras,
-  ): Promise<void> {
-    const before = this.cache.length(firstLane);
-    const held = this.cache.pruned(firstLane);
-    const begun = held?.waiting === undefined ? undefined : held;
-    const passing = lowerPass(this.#config, before, rows, layers);
-    const run = new PruningRun(this.#config, passing);
-    this.#growRotary(before, rows);
-    this.#embed(tokenIds, embedded, run.embeddings);
-    const leaving = roomFor(this.#config, rows);
-    await this.#pass(firstLane, passing, run, run.fetches(leaving), extras);
-    const waiting = { layer: layers.first, rows: [...(begun?.waiting?.rows ?? []), leaving] };
-    const [first, base] = begun === undefined ? [before, held] : [begun.first, begun.base];
-    const next = PrunedPrompt.waitingBehind(first, this.#config.layers, waiting, base);
-    this.cache.appendPruned(firstLane, next, run.newKeys, run.newValues);
+    const { firstLane: lane, rows, tokenIds, embedded, logitRows } = request;
+    const pass: Pass = (passing, run) => this.#pass(lane, passing, run, extras);
+    const embed = (out: Float32Array): void => this.#embed(tokenIds, embedded, out);
+    if (rows > 0) await this.#passes.lower(lane, rows, pruning, embed, pass);
+    const logits = logitRows.length === 0 ? undefined : await this.#passes.upper(lane, pruning, pass);
+    return { logits: logits ?? noLogits, opened: {} };
   }
 
   async #pass(
     lane: number,
     passing: PassingRows,
     run: PruningRun,
-    fetches: Fetches,
     { variant, feeds }: StepExtras,
   ): Promise<Readonly<Record<string, Tensor>>> {
     const session = await this.#sessions.get(variant, 'pruning', this.#hasPromptGraph);
-    this.#growRotary(passing.before, passing.count);
+    const { tokens } = passing;
+    this.#growRotary(tokens.at(-1)! + 1 - tokens.length, tokens.length);
     const past = this.#cacheFeeds.layers(lane, passing);
     const { identity } = this.#rotary.tables;
-    return session.run({ ...run.feeds(identity), ...this.#rotary.feeds, ...past, ...feeds }, fetches);
+    return session.run({ ...run.feeds(identity), ...this.#rotary.feeds, ...past, ...feeds }, run.fetches());
   }
 
   async close(): Promise<void> {
@@ -259,14 +237,6 @@ export class ModelRunner implements Runner {
     };
     return { tables, feeds };
   }
-}
-
-function roomFor(config: DecoderConfig, tokens: number): WaitingRows {
-  return {
-    tokens,
-    heads: new Float32Array(tokens * projectedWidth(config)),
-    residual: new Float32Array(tokens * config.hiddenSize),
-  };
 }
 
 function openedFloats(

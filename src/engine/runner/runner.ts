@@ -18,12 +18,15 @@ export interface RowTrees {
 /**
  * For rows of a prompt, in one lane, of which some are dropped between layers. They come in chunks, all with the same
  * settings; `cache.pruned` says how far they are. Asking for the logits of the last row (with the last chunk, or
- * behind it without any rows) takes all of them through the layers that need the whole prompt.
+ * behind it without any rows) takes all of them through layers that need the whole prompt, until none is left and the
+ * logits come.
  */
 export interface PromptPruning {
   readonly layers: PruningLayers;
   /** `[tokens]`, for all chunks together: 1 for tokens that may be dropped. The last one never is. */
   readonly droppable: Uint8Array;
+  /** Layers that all rows pass in one go; all if absent. */
+  readonly mostLayers?: number;
 }
 
 /** New tokens for neighbouring lanes, the same number for each; positions continue the cache of the lane. */

@@ -50,7 +50,9 @@ export class PrefixReuse {
     const prefix = prefixOf(sequence);
     if (prefix === undefined) return;
     const { pruning } = sequence.generation;
-    const waits = this.#cache.pruned(lane)?.waiting !== undefined;
+    const { waiting } = this.#cache.pruned(lane) ?? {};
+    if (waiting?.tokens !== undefined) return;
+    const waits = waiting !== undefined;
     if (pruning !== undefined && !waits) this.#turns.store(sequence, prefix, lane);
     // Behind an earlier turn nothing is whole.
     else if (pruning?.base === undefined) this.#prefixes.store(prefix, this.#cache, lane);

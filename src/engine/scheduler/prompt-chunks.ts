@@ -2,6 +2,7 @@
 
 import type { Runner } from '../runner/runner.js';
 import { embeddedRows } from '../sequence/image-span.js';
+import type { PruningPlan } from '../sequence/pruning-plan.js';
 import type { Sequence } from '../sequence/sequence.js';
 import type { LaneTable } from './lane-table.js';
 import { PrefillPacer } from './prefill-pacer.js';
@@ -9,7 +10,7 @@ import { PrefillTurns } from './prefill-turns.js';
 
 export interface PromptChunk {
   readonly sequence: Sequence;
-  /** 0 if only the layers that prune are left, which all tokens pass at once. */
+  /** 0 if only layers are left that all tokens pass at once. */
   readonly rows: number;
 }
 
@@ -50,14 +51,28 @@ export class PromptChunks {
       tokenIds: Int32Array.from(tokens.slice(computed, computed + rows)),
       logitRows: Int32Array.from(wanted),
       embedded: embeddedRows(generation.images, computed, rows),
-      ...(pruning === undefined ? {} : { pruning }),
+      ...(pruning === undefined ? {} : { pruning: { ...pruning, mostLayers: this.#layers(tokens.length) } }),
     });
-    const share = pruning === undefined ? 1 : pruning.layers.first / this.#runner.shape.layers;
-    if (rows > 0 && share > 0) this.#pacer.measured(rows * share, performance.now() - startedAt);
-    if (pruning !== undefined && rows === 0) generation.ledger?.addUpper();
-    else generation.ledger?.addChunk(rows, computed, pruning === undefined ? 'all' : 'lower');
+    this.#record(sequence, rows, pruning, performance.now() - startedAt);
     const { vocabSize } = this.#runner;
     return wanted.map((_, row) => logits.subarray(row * vocabSize, (row + 1) * vocabSize));
+  }
+
+  #record(sequence: Sequence, rows: number, pruning: PruningPlan | undefined, ms: number): void {
+    const { ledger } = sequence.generation;
+    const share = pruning === undefined ? 1 : pruning.layers.first / this.#runner.shape.layers;
+    if (rows * share > 0) this.#pacer.measured(rows * share, ms);
+    const past = this.#lanes.length(sequence) - rows;
+    if (rows > 0) ledger?.addChunk(rows, past, pruning === undefined ? 'all' : 'lower');
+    else if (this.#lanes.complete(sequence) === sequence.tokens.length) ledger?.addUpper();
+  }
+
+  /** Layers that a prompt of `tokens` may pass at once: as much work as a chunk that passes all of them. */
+  #layers(tokens: number): number {
+    const decoding = this.#lanes.decoding.length;
+    const { layers } = this.#runner.shape;
+    if (decoding === 0) return layers;
+    return Math.max(1, Math.floor((this.#pacer.chunk(decoding) * layers) / tokens));
   }
 
   /** True from the first token on that may be dropped. */

@@ -145,6 +145,29 @@ describe('a prompt that drops tokens between layers', () => {
     expect(relativeError(logits.slice(), whole)).toBeLessThan(1e-5);
   });
 
+  it.each([1, 3, 5])(
+    'keeps the same tokens when all of it passes %i layers at a time',
+    async (mostLayers) => {
+      const { runner } = fixture;
+      reset(runner, 2, 128);
+      const whole = await prune(0, middle, schedule);
+      const pruning = { ...pruningOf(middle, 0, schedule), mostLayers };
+      const asked = { logitRows: Int32Array.of(0), pruning };
+      await runner.forward({ ...chunkOf(1, middle.tokens), pruning });
+      let logits = new Float32Array(0);
+      for (let layer = 14; layer < 28; layer += mostLayers) {
+        expect(logits).toHaveLength(0);
+        expect(runner.cache.pruned(1)!.waiting!.layer).toBe(layer);
+        const saved = runner.cache.read(1, 0, 40);
+        runner.cache.truncate(1, 0);
+        runner.cache.append(1, saved);
+        logits = (await runner.forward({ ...chunkOf(1, []), ...asked })).slice();
+      }
+      expect(entering(1)).toEqual(entering(0));
+      expect(relativeError(logits, whole)).toBeLessThan(1e-5);
+    },
+  );
+
   it('goes on where it stopped when it is swapped out between chunks', async () => {
     const { runner } = fixture;
     reset(runner, 2, 128);
