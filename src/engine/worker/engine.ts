@@ -1,6 +1,6 @@
 /** The engine of one model inside its thread: takes requests, runs steps while there is work, reports. */
 
-import { setImmediate } from 'node:timers/promises';
+import { setImmediate, setTimeout } from 'node:timers/promises';
 import type { TokenizeResult } from '../../core/backend.js';
 import { type EfficiencyPlan, efficiencyPlan } from '../../core/efficiency.js';
 import { serializeError, TrimtabError } from '../../core/errors.js';
@@ -40,6 +40,11 @@ const TOKENIZE_CONTEXTS = 8;
 /** Statistics go out at most this often while the engine is busy, and once when it becomes idle. */
 const STATS_INTERVAL_MS = 200;
 
+/**
+ * The next step takes all cores, on which the host would have to wait for its turn to pass on a first token. It
+ * gets this much time instead.
+ */
+const FIRST_TOKEN_PAUSE_MS = 1;
 /** What drafting remembers is written at most this often, and at the end. */
 const DRAFTS_SAVE_INTERVAL_MS = 60_000;
 
@@ -294,8 +299,7 @@ export class Engine {
     try {
       while (!this.#scheduler.idle && !this.#closing) {
         await this.#scheduler.step();
-        this.#flush();
-        await setImmediate();
+        await (this.#flush() ? setTimeout(FIRST_TOKEN_PAUSE_MS) : setImmediate());
       }
       this.#report();
       this.#saveDrafts();
@@ -306,11 +310,13 @@ export class Engine {
     }
   }
 
-  #flush(): void {
+  /** Sends what the step gave; true if a request got its first token. */
+  #flush(): boolean {
     const outputs = this.#outputs;
     this.#outputs = [];
     if (outputs.length > 0) this.#listener.outputs(outputs);
     if (performance.now() - this.#statsSentAt > STATS_INTERVAL_MS) this.#report();
+    return outputs.some((output) => 'event' in output && output.event.type === 'start');
   }
 
   /** When nothing else is to do, and not more often than once a minute. */
