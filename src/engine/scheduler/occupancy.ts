@@ -103,9 +103,9 @@ export class Occupancy {
     this.#slab.reserve(this.lanes.used, this.#deepest(this.#drafted(rows)));
   }
 
-  /** Gives back memory that is far more than what is in use. */
+  /** Gives back memory that is far more than what is in use, or will be when the prompts are complete. */
   trim(): void {
-    this.#slab.trim(this.lanes.used, this.#deepest());
+    this.#slab.trim(this.lanes.used, this.lanes.all.map(wholeDepth).reduce(deepest, 0));
   }
 
   /** Tokens whose keys and values are still missing, be it in some layers. */
