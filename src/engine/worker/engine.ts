@@ -2,27 +2,17 @@
 
 import { setImmediate, setTimeout } from 'node:timers/promises';
 import type { TokenizeResult } from '../../core/backend.js';
-import { type EfficiencyPlan, efficiencyPlan } from '../../core/efficiency.js';
 import { serializeError, TrimtabError } from '../../core/errors.js';
 import type { GenerateRequest, Prompt } from '../../core/messages.js';
-import { GrammarCache } from '../../decoding/grammar/grammar-cache.js';
-import { Sampler } from '../../decoding/sampler.js';
 import type { Drafting } from '../../decoding/speculative/drafting.js';
-import { plainFormat } from '../answer/answer-format.js';
-import { planAnswer } from '../answer/answer-plan.js';
 import type { CacheBytes, EngineConfig } from '../config.js';
 import { PREFIX_BLOCK_TOKENS, PrefixCache } from '../kv-cache/prefix-cache.js';
 import type { LoadedModel } from '../loaded-model.js';
 import { Scheduler, type SchedulerCounters } from '../scheduler/scheduler.js';
-import { PRIORITY_HANDICAP_MS } from '../scheduler/waiting-queue.js';
-import { Generation, type GenerationModel, type GenerationPrompt } from '../sequence/generation.js';
-import { type PruningPlan, planPruning, transientBytes } from '../sequence/pruning-plan.js';
-import { vocabularySource } from '../tokenizer/token-spelling.js';
-import { visualPolicy } from '../vision/reduce-visual-tokens.js';
-import { checkRequest, tooLongToPrune } from './admission.js';
+import type { Generation, GenerationListener, GenerationPrompt } from '../sequence/generation.js';
+import { Intake } from './intake.js';
 import { openDrafting } from './open-drafting.js';
-import { encodePrediction } from './prediction.js';
-import { PromptReader, visualParts } from './prompt-reader.js';
+import { visualParts } from './prompt-reader.js';
 import type { RequestOutput, WorkerStats } from './protocol.js';
 import { ServiceTime } from './service-time.js';
 
@@ -35,11 +25,8 @@ export interface EngineListener {
 
 /** The least context, in tokens, that is worth serving. */
 const MIN_CONTEXT = 16;
-/** Longer texts are not tokenised: those that are being answered would have to wait meanwhile. */
-const TOKENIZE_CONTEXTS = 8;
 /** Statistics go out at most this often while the engine is busy, and once when it becomes idle. */
 const STATS_INTERVAL_MS = 200;
-
 /**
  * The next step takes all cores, on which the host would have to wait for its turn to pass on a first token. It
  * gets this much time instead.
@@ -56,15 +43,12 @@ export class Engine {
   readonly #prefixes: PrefixCache;
   readonly #drafting: Drafting;
   readonly #scheduler: Scheduler;
-  readonly #shared: GenerationModel;
-  readonly #prompts: PromptReader;
-  readonly #grammars: GrammarCache;
+  readonly #intake: Intake;
   readonly #generations = new Map<number, Generation>();
   /** Requests whose images are being looked at. */
   readonly #seeing = new Set<number>();
   readonly #serviceTime = new ServiceTime();
   #outputs: RequestOutput[] = [];
-  #order = 0;
   #cancelled = 0;
   #loop: Promise<void> | undefined;
   #closing = false;
@@ -76,35 +60,18 @@ export class Engine {
     this.#config = config;
     this.#bytes = bytes;
     this.#listener = listener;
-    this.#prompts = new PromptReader(model.tokenizer, model.vision);
     this.#prefixes = new PrefixCache(bytes.prefix);
     this.#drafting = openDrafting(model, config);
     this.#scheduler = new Scheduler(model.runner, this.#prefixes, this.#drafting, {
       ...config,
       kvCacheBytes: bytes.kv,
     });
-    const { runner, tokenizer, eosTokenIds } = model;
     this.#requireMemory(this.#scheduler.longestSequence);
-    this.#grammars = new GrammarCache(vocabularySource(tokenizer, runner.vocabSize, eosTokenIds));
-    this.#shared = {
-      tokenizer,
-      eosTokenIds,
-      sampler: new Sampler(runner.vocabSize),
-      fingerprint: model.info.fingerprint,
-      maxLength: Math.min(this.#scheduler.longestSequence, config.maxModelLength ?? Number.POSITIVE_INFINITY),
-      cost: {
-        shape: runner.shape,
-        kvRowBytes: runner.cache.bytesPerToken / runner.shape.layers,
-        chunk: config.prefillChunk,
-      },
-      drafting: this.#drafting,
-      isQuantized: model.info.weights !== 'fp32',
-      efficiency: [model.efficiency ?? {}, config.efficiency],
-    };
+    this.#intake = new Intake(model, config, this.#drafting, this.#scheduler.longestSequence);
   }
 
   get maxModelLength(): number {
-    return this.#shared.maxLength;
+    return this.#intake.maxLength;
   }
 
   /** Requests that have not ended. */
@@ -122,7 +89,7 @@ export class Engine {
     try {
       this.#requireRoomInQueue();
       if (hasImages) void this.#submitSeeing(key, request);
-      else this.#enqueue(key, request, this.#prompts.read(request.prompt, this.maxModelLength));
+      else this.#enqueue(key, request, this.#intake.read(request));
     } catch (error) {
       this.#refuse(key, error);
     }
@@ -140,7 +107,7 @@ export class Engine {
 
   async tokenize(prompt: Prompt, addSpecialTokens: boolean): Promise<TokenizeResult> {
     const { tokenizer } = this.#model;
-    const ids = await this.#tokenIds(prompt, addSpecialTokens);
+    const ids = await this.#intake.tokenIds(prompt, addSpecialTokens);
     return { ids, pieces: ids.map((id) => tokenizer.tokenPiece(id)), maxModelLength: this.maxModelLength };
   }
 
@@ -170,7 +137,7 @@ export class Engine {
       drafts: {
         ...this.#drafting.state,
         ...(running === 0 && { suspended: 0 }),
-        numericsClass: this.#shared.isQuantized ? 'B' : 'A',
+        numericsClass: this.#model.info.weights === 'fp32' ? 'A' : 'B',
       },
     };
   }
@@ -184,30 +151,12 @@ export class Engine {
     await this.#model.runner.close();
   }
 
-  async #tokenIds(prompt: Prompt, addSpecialTokens: boolean): Promise<readonly number[]> {
-    const limit = this.maxModelLength * TOKENIZE_CONTEXTS;
-    if (prompt.kind === 'text') {
-      const options = { addSpecialTokens, parseSpecialTokens: true };
-      return this.#model.tokenizer.encode(prompt.text, options, limit);
-    }
-    const hasImages = visualParts(prompt).length > 0;
-    const encoded = hasImages
-      ? await this.#prompts.measure(prompt, limit)
-      : this.#prompts.read(prompt, limit);
-    return encoded.ids;
-  }
-
   /** Images are decoded and encoded before the request joins the queue; others go on meanwhile. */
   async #submitSeeing(key: number, request: GenerateRequest): Promise<void> {
     this.#seeing.add(key);
-    const { tokenMerging, visualBudget } = this.#plan(request);
     try {
-      const prompt = await this.#prompts.see(request.prompt, {
-        maxTokens: this.maxModelLength,
-        look: { policy: visualPolicy(tokenMerging), budget: visualBudget },
-        check: (ids) => this.#check(request, ids),
-        isCancelled: () => !this.#seeing.has(key) || this.#closing,
-      });
+      const isCancelled = () => !this.#seeing.has(key) || this.#closing;
+      const prompt = await this.#intake.see(request, isCancelled);
       if (prompt !== undefined && this.#seeing.has(key)) this.#enqueue(key, request, prompt);
     } catch (error) {
       if (this.#seeing.has(key)) this.#refuse(key, error);
@@ -217,8 +166,7 @@ export class Engine {
   }
 
   #enqueue(key: number, request: GenerateRequest, prompt: GenerationPrompt): void {
-    this.#check(request, prompt.ids);
-    const generation = this.#generation(key, request, prompt);
+    const generation = this.#intake.generation(request, prompt, this.#listenerOf(key));
     this.#generations.set(key, generation);
     this.#scheduler.enqueue(generation);
     this.#loop ??= this.#run();
@@ -228,51 +176,19 @@ export class Engine {
     this.#listener.outputs([{ key, error: serializeError(error) }]);
   }
 
-  #check(request: GenerateRequest, ids: readonly number[]): void {
-    checkRequest(request, ids, { vocabSize: this.#model.runner.vocabSize, maxLength: this.maxModelLength });
-  }
-
-  #plan({ efficiency }: GenerateRequest): EfficiencyPlan {
-    return efficiencyPlan(efficiency, ...this.#shared.efficiency);
-  }
-
-  #pruning(request: GenerateRequest, prompt: GenerationPrompt): PruningPlan | undefined {
-    const { shape } = this.#model.runner;
-    const { tokenPruning } = this.#plan(request);
-    const plan = planPruning(tokenPruning, shape.layers, prompt.ids.length, prompt.images ?? []);
-    if (plan === undefined || transientBytes(plan, shape) <= this.#config.pruningBytes) return plan;
-    // Who asked must know; who got it by default is better served without.
-    if (request.efficiency.tokenPruning) throw tooLongToPrune(plan, shape, this.#config.pruningBytes);
-    return undefined;
-  }
-
-  #generation(key: number, request: GenerateRequest, prompt: GenerationPrompt): Generation {
-    const format = this.#model.answerFormat ?? plainFormat;
-    const answer = planAnswer(request, prompt.text, format, this.#grammars);
-    const rank = performance.now() + request.priority * PRIORITY_HANDICAP_MS;
-    return new Generation(
-      request,
-      {
-        ...prompt,
-        pruning: this.#pruning(request, prompt),
-        predictionIds: encodePrediction(request, this.#model.tokenizer, this.maxModelLength),
+  #listenerOf(key: number): GenerationListener {
+    return {
+      emit: (event) => {
+        this.#outputs.push({ key, event });
+        if (event.type !== 'end') return;
+        this.#generations.delete(key);
+        this.#serviceTime.add(event.timings.prefillMs + event.timings.decodeMs);
       },
-      this.#shared,
-      { rank, order: this.#order++ },
-      {
-        emit: (event) => {
-          this.#outputs.push({ key, event });
-          if (event.type !== 'end') return;
-          this.#generations.delete(key);
-          this.#serviceTime.add(event.timings.prefillMs + event.timings.decodeMs);
-        },
-        fail: (error) => {
-          this.#outputs.push({ key, error: serializeError(error) });
-          this.#generations.delete(key);
-        },
+      fail: (error) => {
+        this.#outputs.push({ key, error: serializeError(error) });
+        this.#generations.delete(key);
       },
-      answer,
-    );
+    };
   }
 
   /** Better not to start than to refuse every request. */
