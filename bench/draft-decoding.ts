@@ -15,7 +15,9 @@ import { automaticDrafts, type DraftVerification } from '../src/core/efficiency.
 import type { GenerateRequest, Usage } from '../src/core/messages.js';
 import { engineConfigSchema } from '../src/engine/config.js';
 import { EngineHost } from '../src/engine/host/engine-host.js';
+import { parseChatRequest } from '../src/server/openai/chat-request.js';
 import { threads } from './contenders/contender.js';
+import { oneInTen } from './drafts/one-in-ten.js';
 import { type Question, readQuestions } from './drafts/prompt-sets.js';
 import { formatTable } from './table.js';
 
@@ -57,34 +59,16 @@ function requestFor(
   drafts: DraftVerification | false,
   prediction?: string,
 ): GenerateRequest {
-  return {
-    id: 'bench',
+  const body = {
     model,
-    prompt: { kind: 'chat', messages, addGenerationPrompt: true, continueFinalMessage: false },
-    n: 1,
-    sampling: {
-      temperature: 0,
-      topP: 1,
-      topK: 0,
-      minP: 0,
-      presencePenalty: 0,
-      frequencyPenalty: 0,
-      repetitionPenalty: 1,
-      logitBias: [],
-      seed: 1,
-    },
-    stop: { strings: [], tokenIds: [], ignoreEos: false, maxTokens, minTokens: 0, includeStopString: false },
-    outputFormat: undefined,
-    tools: undefined,
-    topLogprobs: undefined,
-    echo: false,
-    skipSpecialTokens: true,
-    priority: 0,
-    cachePrompt: true,
-    cacheSalt: undefined,
-    efficiency: { draftVerification: drafts },
-    prediction,
+    messages,
+    temperature: 0,
+    seed: 1,
+    max_tokens: maxTokens,
+    ...(prediction !== undefined && { prediction: { type: 'content', content: prediction } }),
   };
+  const { generate } = parseChatRequest(body, 'bench');
+  return { ...generate, efficiency: { draftVerification: drafts } };
 }
 
 async function answer(host: EngineHost, request: GenerateRequest): Promise<Answer> {
@@ -99,13 +83,9 @@ async function answer(host: EngineHost, request: GenerateRequest): Promise<Answe
   throw new Error('the engine ended without an answer');
 }
 
-/** Replaces one word in ten, each by itself. */
 function spoil(text: string): string {
-  let state = 7;
-  return text.replace(/\S+/g, (word) => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    return state >>> 8 < 0.1 * 2 ** 24 ? 'blue' : word;
-  });
+  const draw = oneInTen();
+  return text.replace(/\S+/g, (word) => (draw() === undefined ? word : 'blue'));
 }
 
 interface Total {

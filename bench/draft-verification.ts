@@ -11,40 +11,32 @@ import { draftSources } from '../src/core/efficiency.js';
 import type { StepTiming } from '../src/decoding/speculative/cost-model.js';
 import { AdedCompat } from '../src/decoding/speculative/published/aded-compat.js';
 import { promptLookup } from '../src/decoding/speculative/published/prompt-lookup.js';
-import { loadModel } from '../src/engine/model-loader.js';
-import { threads } from './contenders/contender.js';
-import { stepTimings } from './drafts/chain-steps.js';
+import { loadRunner } from './bench-runner.js';
+import { oneInTen } from './drafts/one-in-ten.js';
 import { type RecordedTurn, readRecordedTurns } from './drafts/recorded-turns.js';
 import { adaptive, fixed, type ReplayDrafter, type Replayed, speedUp, sum } from './drafts/replay.js';
-import { ensureCheckpoint } from './random-checkpoint.js';
+import { stepTimings } from './drafts/step-timings.js';
 import type { ModelName } from './shapes.js';
 import { formatNumber, formatTable } from './table.js';
-import { compiledFolder } from './trimtab-server.js';
+import type { TrimtabWeights } from './trimtab-server.js';
 
 const [model, weights, questions, answers, stepsFile] = process.argv.slice(2);
 
 async function measuredSteps(): Promise<readonly StepTiming[]> {
   if (stepsFile !== undefined && existsSync(stepsFile)) return JSON.parse(readFileSync(stepsFile, 'utf8'));
-  const name = model as ModelName;
-  const { runner } = await loadModel({
-    id: name,
-    folder: await ensureCheckpoint(name),
-    weights: weights as 'int4',
-    cacheDir: compiledFolder(name),
-    threads,
-  });
+  const runner = await loadRunner(model as ModelName, weights as TrimtabWeights);
   const timings = await stepTimings(runner);
   await runner.close();
   if (stepsFile !== undefined) writeFileSync(stepsFile, JSON.stringify(timings));
   return timings;
 }
 
-/** Replaces one token in ten, each by itself, as a caller's guess might be wrong. */
+/** As a caller's guess might be wrong. */
 function guess(answer: readonly number[]): number[] {
-  let state = 7;
+  const draw = oneInTen();
   return answer.map((token) => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    return state >>> 8 < 0.1 * 2 ** 24 ? 31_000 + (state % 900) : token;
+    const hit = draw();
+    return hit === undefined ? token : 31_000 + (hit % 900);
   });
 }
 

@@ -6,6 +6,7 @@ import type { Config } from '../config.js';
 import { efficiencyPlan, efficiencySchema } from '../core/efficiency.js';
 import { TrimtabError } from '../core/errors.js';
 import { inspectImage } from '../engine/inspect-image.js';
+import { closeModel } from '../engine/loaded-model.js';
 import { loadModel } from '../engine/model-loader.js';
 import { makeReady } from '../make-ready.js';
 
@@ -45,8 +46,7 @@ export async function inspectImageCommand({ models, cacheFolder }: Config, flags
       `visual tokens  ${encoded}, merged to ${merged}\nper layer      ${perLayer.join(' ')}\npicture        ${out}\n`,
     );
   } finally {
-    await loaded.vision?.close();
-    await loaded.runner.close();
+    await closeModel(loaded);
   }
 }
 

@@ -169,23 +169,25 @@ const off = z.literal(false);
 /** The most tokens of a step that `max_tokens` may ask for. */
 const maxDraftTokens = 64;
 
-const draftVerification = z.strictObject({
-  method: z.enum(draftMethods).default('adaptive'),
-  max_tokens: z.union([z.literal('auto'), z.int().min(0).max(maxDraftTokens)]).default('auto'),
-  sources: z
-    .array(z.enum(draftSources))
-    .min(1)
-    .max(draftSources.length)
-    .default([...draftSources]),
-  strict: z.boolean().default(false),
-});
-
 export const automaticDrafts: DraftVerification = {
   method: 'adaptive',
   maxTokens: 'auto',
   sources: draftSources,
   strict: false,
 };
+
+const draftVerification = z.strictObject({
+  method: z.enum(draftMethods).default(automaticDrafts.method),
+  max_tokens: z
+    .union([z.literal('auto'), z.int().min(0).max(maxDraftTokens)])
+    .default(automaticDrafts.maxTokens),
+  sources: z
+    .array(z.enum(draftSources))
+    .min(1)
+    .max(draftSources.length)
+    .default([...automaticDrafts.sources]),
+  strict: z.boolean().default(automaticDrafts.strict),
+});
 
 /**
  * Where nobody says anything: only what changes no answer. The 8-bit activations of quantised models carry the

@@ -32,6 +32,11 @@ export interface LoadedModel {
   >;
 }
 
+export async function closeModel({ vision, runner }: LoadedModel): Promise<void> {
+  await vision?.close();
+  await runner.close();
+}
+
 /** Plain data: it crosses into the worker. */
 export interface ModelOptions {
   /** The name under which callers ask for the model. */

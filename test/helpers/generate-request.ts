@@ -1,4 +1,10 @@
-import type { GenerateRequest, Prompt, SamplingParams, StopParams } from '../../src/core/messages.js';
+import type {
+  ContentPart,
+  GenerateRequest,
+  Prompt,
+  SamplingParams,
+  StopParams,
+} from '../../src/core/messages.js';
 
 export type RequestOverrides = Partial<Omit<GenerateRequest, 'sampling' | 'stop' | 'prompt'>> & {
   readonly prompt?: Prompt | string;
@@ -45,5 +51,18 @@ export function generateRequest(overrides: RequestOverrides = {}): GenerateReque
     cacheSalt: undefined,
     efficiency: {},
     ...rest,
+  };
+}
+
+/** One turn of a user. */
+export function userPrompt(...parts: readonly (string | ContentPart)[]): Prompt {
+  const content = parts.map((part) =>
+    typeof part === 'string' ? ({ type: 'text', text: part } as const) : part,
+  );
+  return {
+    kind: 'chat',
+    messages: [{ role: 'user', content }],
+    addGenerationPrompt: true,
+    continueFinalMessage: false,
   };
 }

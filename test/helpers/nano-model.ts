@@ -1,7 +1,6 @@
-/** The embedded model, which sees, and questions about pictures for it. */
+/** The embedded model, which sees, and what a caller sees of its answers. */
 
 import { fileURLToPath } from 'node:url';
-import type { ContentPart, Prompt } from '../../src/core/messages.js';
 import type { LoadedModel, ModelOptions } from '../../src/engine/loaded-model.js';
 import { loadModel } from '../../src/engine/model-loader.js';
 import type { Result } from './engine-harness.js';
@@ -15,24 +14,6 @@ export function loadNano(
   folder: string = nanoFolder,
 ): Promise<LoadedModel> {
   return loadModel({ id: 'nano', folder, weights, cacheDir: compiledFolder, threads: 1 });
-}
-
-export async function closeModel(model: LoadedModel): Promise<void> {
-  await model.vision?.close();
-  await model.runner.close();
-}
-
-/** One turn of a user. */
-export function userPrompt(...parts: readonly (string | ContentPart)[]): Prompt {
-  const content = parts.map((part) =>
-    typeof part === 'string' ? ({ type: 'text', text: part } as const) : part,
-  );
-  return {
-    kind: 'chat',
-    messages: [{ role: 'user', content }],
-    addGenerationPrompt: true,
-    continueFinalMessage: false,
-  };
 }
 
 /** All that a caller sees of an answer, log-probabilities included. */

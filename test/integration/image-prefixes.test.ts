@@ -4,13 +4,13 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { automaticDrafts, type EfficiencyOptions } from '../../src/core/efficiency.js';
 import type { ChatMessage, ContentPart, Prompt } from '../../src/core/messages.js';
 import { argmax } from '../../src/decoding/argmax.js';
-import type { LoadedModel } from '../../src/engine/loaded-model.js';
+import { closeModel, type LoadedModel } from '../../src/engine/loaded-model.js';
 import { embeddedRows } from '../../src/engine/sequence/image-span.js';
 import { planBehind } from '../../src/engine/sequence/pruning-plan.js';
 import { PromptReader } from '../../src/engine/worker/prompt-reader.js';
 import { ModelHarness, type Result } from '../helpers/engine-harness.js';
-import { generateRequest, type RequestOverrides } from '../helpers/generate-request.js';
-import { closeModel, loadNano, said, tokensOf, userPrompt } from '../helpers/nano-model.js';
+import { generateRequest, type RequestOverrides, userPrompt } from '../helpers/generate-request.js';
+import { loadNano, said, tokensOf } from '../helpers/nano-model.js';
 import { imagePart } from '../helpers/vision-fixture.js';
 
 /** Chunks end where blocks of the cache end, so that both compute the same products. */

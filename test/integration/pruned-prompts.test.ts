@@ -5,15 +5,15 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { automaticDrafts, type EfficiencyOptions } from '../../src/core/efficiency.js';
 import type { GenerateEvent, Prompt } from '../../src/core/messages.js';
-import type { LoadedModel } from '../../src/engine/loaded-model.js';
+import { closeModel, type LoadedModel } from '../../src/engine/loaded-model.js';
 import {
   freeVerification,
   ModelHarness,
   type ModelHarnessOptions,
   type Result,
 } from '../helpers/engine-harness.js';
-import { generateRequest, type RequestOverrides } from '../helpers/generate-request.js';
-import { closeModel, loadNano, nanoFolder, said, tokensOf, userPrompt } from '../helpers/nano-model.js';
+import { generateRequest, type RequestOverrides, userPrompt } from '../helpers/generate-request.js';
+import { loadNano, nanoFolder, said, tokensOf } from '../helpers/nano-model.js';
 import { suiteFolder } from '../helpers/suite-folder.js';
 import { imagePart } from '../helpers/vision-fixture.js';
 

@@ -1,6 +1,7 @@
 /** Checkpoints as transformers 4 wrote them, and eyes in 8 bits. */
 
 import { describe, expect, it } from 'vitest';
+import { closeModel } from '../../src/engine/loaded-model.js';
 import { loadModel } from '../../src/engine/model-loader.js';
 import { PromptReader } from '../../src/engine/worker/prompt-reader.js';
 import { type Changes, changedCheckpoint } from '../helpers/changed-checkpoint.js';
@@ -21,8 +22,7 @@ async function rowError(name: string, folder: string, weights: 'fp32' | 'int8'):
     const worst = Math.max(...rows.map((value, i) => Math.abs(value - features[i]!)));
     return worst / Math.max(...features.map(Math.abs));
   } finally {
-    await model.vision?.close();
-    await model.runner.close();
+    await closeModel(model);
   }
 }
 

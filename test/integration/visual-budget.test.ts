@@ -3,12 +3,12 @@
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { EfficiencyOptions } from '../../src/core/efficiency.js';
-import type { ContentPart, ImagePart, Prompt } from '../../src/core/messages.js';
-import type { LoadedModel } from '../../src/engine/loaded-model.js';
+import type { ImagePart } from '../../src/core/messages.js';
+import { closeModel, type LoadedModel } from '../../src/engine/loaded-model.js';
 import { loadModel } from '../../src/engine/model-loader.js';
 import { changedCheckpoint } from '../helpers/changed-checkpoint.js';
 import { ModelHarness, type Result } from '../helpers/engine-harness.js';
-import { generateRequest, type RequestOverrides } from '../helpers/generate-request.js';
+import { generateRequest, type RequestOverrides, userPrompt } from '../helpers/generate-request.js';
 import { suiteFolder } from '../helpers/suite-folder.js';
 import { imagePart, loadVisionModel } from '../helpers/vision-fixture.js';
 
@@ -18,24 +18,14 @@ let model: LoadedModel;
 beforeAll(async () => {
   model = await loadVisionModel('siglip-llava');
 });
-afterAll(async () => {
-  await model.vision?.close();
-  await model.runner.close();
-});
+afterAll(() => closeModel(model));
 
 const harnessOf = () => new ModelHarness(model, {});
 const photo = () => imagePart('photo.jpg');
 
-const promptOf = (image: ContentPart, words: string): Prompt => ({
-  kind: 'chat',
-  messages: [{ role: 'user', content: [image, { type: 'text', text: words }] }],
-  addGenerationPrompt: true,
-  continueFinalMessage: false,
-});
-
 const request = (efficiency: EfficiencyOptions, more: RequestOverrides = {}) =>
   generateRequest({
-    prompt: promptOf(photo(), 'What is it?'),
+    prompt: userPrompt(photo(), 'What is it?'),
     efficiency: { draftVerification: false, ...efficiency },
     topLogprobs: 0,
     stop: { maxTokens: 8, ignoreEos: true },
@@ -95,7 +85,8 @@ describe('a budget', () => {
     .toBuffer();
   const views = async (name: string, efficiency: EfficiencyOptions, image = photo()) => {
     const harness = new ModelHarness(await loadVisionModel(name), {});
-    const { usage } = await harness.submit(request(efficiency, { prompt: promptOf(image, 'What?') })).result;
+    const { usage } = await harness.submit(request(efficiency, { prompt: userPrompt(image, 'What?') }))
+      .result;
     await harness.engine.close();
     const { views: of, fullViews, encoded, merged } = usage.efficiency!.visualTokens!;
     return { of, fullViews, encoded, merged };

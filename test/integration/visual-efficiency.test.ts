@@ -2,13 +2,13 @@
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { EfficiencyOptions } from '../../src/core/efficiency.js';
-import type { ContentPart, ImagePart, Prompt } from '../../src/core/messages.js';
+import type { ImagePart } from '../../src/core/messages.js';
 import { inspectImage } from '../../src/engine/inspect-image.js';
-import type { LoadedModel } from '../../src/engine/loaded-model.js';
+import { closeModel, type LoadedModel } from '../../src/engine/loaded-model.js';
 import { chunkFlops, decodeFlops, headFlops, prunedFlops } from '../../src/engine/visual-tokens/flops.js';
 import { mergeFlops } from '../../src/engine/visual-tokens/merge-groups.js';
 import { ModelHarness, type ModelHarnessOptions, type Result } from '../helpers/engine-harness.js';
-import { generateRequest, type RequestOverrides } from '../helpers/generate-request.js';
+import { generateRequest, type RequestOverrides, userPrompt } from '../helpers/generate-request.js';
 import { imagePart, loadVisionModel } from '../helpers/vision-fixture.js';
 
 /** Two layers: the first drops half of the visual tokens, or all of them. */
@@ -20,27 +20,12 @@ let model: LoadedModel;
 beforeAll(async () => {
   model = await loadVisionModel('siglip-llava');
 });
-afterAll(async () => {
-  await model.vision?.close();
-  await model.runner.close();
-});
+afterAll(() => closeModel(model));
 
 const harnessOf = (options: ModelHarnessOptions = {}) => new ModelHarness(model, options);
 
-function promptOf(...parts: readonly (string | ContentPart)[]): Prompt {
-  const content = parts.map((part) =>
-    typeof part === 'string' ? ({ type: 'text', text: part } as const) : part,
-  );
-  return {
-    kind: 'chat',
-    messages: [{ role: 'user', content }],
-    addGenerationPrompt: true,
-    continueFinalMessage: false,
-  };
-}
-
 const photo = () => imagePart('photo.jpg');
-const look = promptOf('Look at this: ', photo(), 'What is it?');
+const look = userPrompt('Look at this: ', photo(), 'What is it?');
 
 const request = (efficiency: EfficiencyOptions, more: RequestOverrides = {}) =>
   generateRequest({
@@ -80,7 +65,7 @@ describe('a request that keeps everything', () => {
 
   it('leaves requests without images alone, whatever they ask', async () => {
     const harness = harnessOf();
-    const text = { prompt: promptOf('Hello') };
+    const text = { prompt: userPrompt('Hello') };
     const asked = await answer(harness, { tokenMerging: quarter, tokenPruning: half }, text);
     expect(said(asked)).toEqual(said(await answer(harness, {}, text)));
     expect(asked.usage.efficiency).toBeUndefined();
@@ -159,10 +144,10 @@ describe('pruning', () => {
   });
 
   it.each([
-    ['two images', promptOf(photo(), ' and ', imagePart('palette.png'), ' differ?')],
-    ['an image first', promptOf(photo(), 'What is it?')],
-    ['an image last', promptOf('What is it?', photo())],
-    ['five images', promptOf(...Array.from({ length: 5 }, photo), 'Which?')],
+    ['two images', userPrompt(photo(), ' and ', imagePart('palette.png'), ' differ?')],
+    ['an image first', userPrompt(photo(), 'What is it?')],
+    ['an image last', userPrompt('What is it?', photo())],
+    ['five images', userPrompt(...Array.from({ length: 5 }, photo), 'Which?')],
   ])('takes %s', async (_, prompt) => {
     const harness = harnessOf();
     const { usage } = await answer(harness, { tokenMerging: quarter, tokenPruning: all }, { prompt });
@@ -182,7 +167,7 @@ describe('pruning', () => {
   it('refuses a prompt that would take too much memory at once, unless pruning was only the default', async () => {
     const config = { pruningBytes: 2 ** 20, efficiency: { token_pruning: half } as object };
     const harness = harnessOf({ config });
-    const many = { prompt: promptOf(...Array.from({ length: 12 }, photo), 'Which?') };
+    const many = { prompt: userPrompt(...Array.from({ length: 12 }, photo), 'Which?') };
     await expect(answer(harness, { tokenPruning: half }, many)).rejects.toThrow(
       /^efficiency\.token_pruning: the /,
     );
@@ -225,7 +210,7 @@ describe('requests with different plans', () => {
 
   it('share the text before the images and nothing behind it', async () => {
     const harness = harnessOf({ prefixTokens: 4096 });
-    const long = promptOf(
+    const long = userPrompt(
       'You see a picture of something that somebody took with a camera. ',
       photo(),
       'What is it?',
@@ -266,7 +251,6 @@ describe('an image that is inspected', () => {
     const { encoded, merged } = await inspectImage(tiled, image, '', { ...plan, tokenMerging: merging });
     const tiles = 10;
     expect(merged).toBeLessThanOrEqual(Math.ceil(0.99 * encoded) + tiles);
-    await tiled.vision?.close();
-    await tiled.runner.close();
+    await closeModel(tiled);
   });
 });

@@ -7,7 +7,7 @@ import type { GenerateRequest, Prompt } from '../../core/messages.js';
 import type { Drafting } from '../../decoding/speculative/drafting.js';
 import type { CacheBytes, EngineConfig } from '../config.js';
 import { PREFIX_BLOCK_TOKENS, PrefixCache } from '../kv-cache/prefix-cache.js';
-import type { LoadedModel } from '../loaded-model.js';
+import { closeModel, type LoadedModel } from '../loaded-model.js';
 import { Scheduler, type SchedulerCounters } from '../scheduler/scheduler.js';
 import type { Generation, GenerationListener, GenerationPrompt } from '../sequence/generation.js';
 import { Intake } from './intake.js';
@@ -147,8 +147,7 @@ export class Engine {
     this.#closing = true;
     await this.#loop;
     this.#drafting.stores.save();
-    await this.#model.vision?.close();
-    await this.#model.runner.close();
+    await closeModel(this.#model);
   }
 
   /** Images are decoded and encoded before the request joins the queue; others go on meanwhile. */
