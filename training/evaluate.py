@@ -22,14 +22,12 @@ from safetensors import safe_open
 from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForImageTextToText, AutoProcessor, AutoTokenizer
 
 from generate import held_out, sample
-from generate.item import draw_scene, sha
-from generate.look import question
-from scenes import render
+from generate.item import sha
+from pictures import PICTURES, picture_items
 
 SETS = Path(__file__).parent.parent / 'models' / 'nano' / 'eval'
 SEED = 2026
 SIZES = {'talk': 150, 'follow': 300, 'tell': 40, 'know': 200}
-SCENES, QUESTIONS_PER_SCENE = 60, 8
 TARGETS = {'look': 0.80, 'talk': 0.95, 'follow': 0.85, 'know': 0.90}
 
 
@@ -82,13 +80,15 @@ def check_no_overlap(items, skill, draws=20_000):
 
 
 def make_sets(folder):
-    """Writes one JSON file per skill, and the pictures of look as PNG files."""
+    """Writes one JSON file per skill and per set of pictures, and the pictures as PNG files."""
     (folder / 'images').mkdir(parents=True, exist_ok=True)
     for skill, size in SIZES.items():
         items = [written(item, i) for i, item in enumerate(held_out(skill, size, SEED))]
         check_no_overlap(items, skill)
         write_set(folder / f'{skill}.json', skill, items)
-    write_set(folder / 'look.json', 'look', look_items(folder))
+    for name in PICTURES:
+        items = [about(picture, item, i) for i, (item, picture) in enumerate(picture_items(name, folder, SEED))]
+        write_set(folder / f'{name}.json', name, items)
 
 
 def written(item, number):
@@ -102,21 +102,9 @@ def write_set(path, skill, items):
     print(f'{skill}: {len(items)} items')
 
 
-def look_items(folder):
-    """Several different questions on each of SCENES held-out scenes, none of which the training side can draw."""
-    rng, items = random.Random(SEED), []
-    for number in range(SCENES):
-        scene, asked = draw_scene(rng, 'eval'), {}
-        name = f'images/{number:02}.png'
-        render(scene)[0].save(folder / name, optimize=True)
-        while len(asked) < QUESTIONS_PER_SCENE:
-            item = question(scene, rng)
-            asked[item.turns[0][0]] = item
-        for item in asked.values():
-            content = [{'type': 'image'}, {'type': 'text', 'text': item.turns[0][0]}]
-            entry = written(item, len(items)) | {'messages': [{'role': 'user', 'content': content}], 'image': name}
-            items.append(entry)
-    return items
+def about(picture, item, number):
+    content = [{'type': 'image'}, {'type': 'text', 'text': item.turns[0][0]}]
+    return written(item, number) | {'messages': [{'role': 'user', 'content': content}], 'image': picture}
 
 
 def check_tokenizer(folder):
@@ -159,7 +147,7 @@ class Subject:
 
 def load_set(sets, skill):
     items = json.loads((sets / f'{skill}.json').read_text())['items']
-    if skill != 'look':
+    if skill not in PICTURES:
         check_no_overlap(items, skill)
     return items
 
@@ -181,7 +169,7 @@ def mark(subject, items, sets, size=25):
 def score(folder, sets, show=0):
     """Prints the share of right answers per task and per skill; returns {skill: share}."""
     subject, shares = Subject(folder), {}
-    for skill in [*SIZES, *(['look'] if subject.sees else [])]:
+    for skill in [*SIZES, *(PICTURES if subject.sees else [])]:
         right, wrong = mark(subject, load_set(sets, skill), sets)
         print(*wrong[:show], sep='\n')
         for task, marks in sorted(right.items()):

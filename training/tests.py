@@ -19,6 +19,7 @@ from generate import ADAPTED, NEWER, held_out, sample
 from generate.item import draw_scene, one_of, sha, side_of
 from generate.lumo import LUMO
 from optimizer import orthogonalise
+from pictures import PICTURES, draw_fitting
 from rows import IGNORED, Rows, answer_weights, visible
 from scenes import centre, invent, render
 from tokenizer import train_tokenizer
@@ -47,6 +48,14 @@ class Sides(unittest.TestCase):
     def test_scenes_of_training_are_not_held_out(self):
         rng = random.Random(5)
         self.assertEqual({side_of(sha(repr(draw_scene(rng)))) for _ in range(50)}, {'train'})
+
+
+    def test_scenes_of_sets_are_held_out_and_fit(self):
+        for wanted in PICTURES.values():
+            number = wanted.things[0]
+            scene = draw_fitting(random.Random(6), wanted, number)
+            self.assertEqual(side_of(sha(repr(scene))), 'eval')
+            self.assertTrue(wanted.fits(scene) and number in (None, len(scene.things)))
 
 
 class Tasks(unittest.TestCase):
