@@ -1,6 +1,6 @@
 /**
  * What a request, a model or the whole server may ask of the engine beyond the plain model, in the form in which
- * callers write it, and the receipt of what came of it. Without any of it the engine computes the plain model.
+ * callers write it. Without any of it the engine computes the plain model.
  */
 
 import { z } from 'zod';
@@ -62,73 +62,6 @@ export interface EfficiencyPlan {
   readonly tokenPruning: TokenPruning | undefined;
   readonly visualBudget: VisualBudget | undefined;
   readonly draftVerification: DraftVerification | undefined;
-}
-
-/** What images cost and what was saved; counts are tokens, compute is in floating-point operations. */
-export interface VisualTokenReceipt {
-  readonly images: number;
-  /** Images that were not encoded again. */
-  readonly cachedImages: number;
-  /** Tokens, from the first image on, that were cached up to the layer where pruning begins. */
-  readonly lowerCached: number;
-  /** Views of images and frames of videos that go through the encoder, and how many there would be without a budget. */
-  readonly views: number;
-  readonly fullViews: number;
-  /** Tokens that the prompt would have had at full resolution, unmerged. */
-  readonly encoded: number;
-  /** After merging; so many enter the decoder. */
-  readonly merged: number;
-  /** All tokens of the prompt that enter each layer of the decoder. */
-  readonly perLayer: readonly number[];
-  /** Rows of keys and values over all layers when the prompt was done, and their bytes. */
-  readonly kvRows: number;
-  readonly kvBytes: number;
-  /**
-   * `compact` removes pruned tokens; `frozen` goes on behind an earlier turn as that one was pruned, for another
-   * question; `dense` when nothing was pruned.
-   */
-  readonly mode: 'dense' | 'compact' | 'frozen';
-  /** Decoding and encoding, waiting for the images of other requests included. */
-  readonly encodeMs: number;
-  readonly mergeMs: number;
-  readonly prefillMs: number;
-}
-
-export interface FlopsReceipt {
-  /** By the decoder, scoring and merging included. */
-  readonly executed: number;
-  /** What the same tokens would have taken unmerged, unpruned and uncached. */
-  readonly dense: number;
-  /** The part of `executed` that went into merging and scoring. */
-  readonly overhead: number;
-}
-
-/** What drafting did for a request, over all its choices. */
-export interface DraftReceipt {
-  /** Steps that verified a draft. */
-  readonly draftedSteps: number;
-  readonly plainSteps: number;
-  readonly draftedTokens: number;
-  readonly acceptedTokens: number;
-  readonly draftMs: number;
-  /** Index 0 counts drafts of depth 1. */
-  readonly acceptedByDepth: readonly number[];
-  /** Steps by how many tokens were drafted for them, from none on. */
-  readonly stepsByNodes: readonly number[];
-  /** Proposals that a grammar did not allow; not among the drafted tokens. */
-  readonly rejectedByGrammar: number;
-  /** A token that several sources proposed counts for each. */
-  readonly draftedBySource: Readonly<Record<DraftSourceName, number>>;
-  readonly acceptedBySource: Readonly<Record<DraftSourceName, number>>;
-  /** Of the request's `prediction`, in tokens. */
-  readonly acceptedPrediction: number;
-  readonly rejectedPrediction: number;
-}
-
-export interface EfficiencyReceipt {
-  readonly draftVerification?: DraftReceipt;
-  readonly visualTokens?: VisualTokenReceipt;
-  readonly flops?: FlopsReceipt;
 }
 
 /** The fractions that AIM uses for video (arXiv 2412.03248): layers 14 to 22 of 28. */
@@ -228,28 +161,6 @@ export const efficiencySchema = z
       ...(draft_verification != null && { draftVerification: draftsOf(draft_verification) }),
     }),
   );
-
-/** Of several choices or prompts together. */
-export function addDraftReceipts(a: DraftReceipt, b: DraftReceipt): DraftReceipt {
-  const perSource = (of: (receipt: DraftReceipt) => DraftReceipt['draftedBySource']) =>
-    Object.fromEntries(
-      draftSources.map((name) => [name, of(a)[name] + of(b)[name]]),
-    ) as typeof a.draftedBySource;
-  return {
-    draftedSteps: a.draftedSteps + b.draftedSteps,
-    plainSteps: a.plainSteps + b.plainSteps,
-    draftedTokens: a.draftedTokens + b.draftedTokens,
-    acceptedTokens: a.acceptedTokens + b.acceptedTokens,
-    draftMs: a.draftMs + b.draftMs,
-    acceptedByDepth: a.acceptedByDepth.map((count, depth) => count + (b.acceptedByDepth[depth] ?? 0)),
-    stepsByNodes: a.stepsByNodes.map((count, nodes) => count + (b.stepsByNodes[nodes] ?? 0)),
-    rejectedByGrammar: a.rejectedByGrammar + b.rejectedByGrammar,
-    draftedBySource: perSource((receipt) => receipt.draftedBySource),
-    acceptedBySource: perSource((receipt) => receipt.acceptedBySource),
-    acceptedPrediction: a.acceptedPrediction + b.acceptedPrediction,
-    rejectedPrediction: a.rejectedPrediction + b.rejectedPrediction,
-  };
-}
 
 /** Lays the options of a request over those of its model and of the server, the nearest first. */
 export function efficiencyPlan(...nearestFirst: readonly EfficiencyOptions[]): EfficiencyPlan {

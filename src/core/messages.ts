@@ -3,7 +3,8 @@
  * The server knows nothing of tokens and caches, the engine nothing of HTTP.
  */
 
-import type { EfficiencyOptions, EfficiencyReceipt } from './efficiency.js';
+import type { EfficiencyOptions } from './efficiency.js';
+import type { EfficiencyReceipt } from './efficiency-receipt.js';
 
 /** How closely to look: `low` is one view of the whole image, `auto` and `high` what the model was made for. */
 export type ImageDetail = 'auto' | 'low' | 'high';

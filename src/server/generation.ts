@@ -1,7 +1,7 @@
 /** Runs the prompts of one HTTP request on the backend, watched by the log record and the metrics. */
 
 import type { ModelInfo } from '../core/backend.js';
-import { addDraftReceipts } from '../core/efficiency.js';
+import { addDraftReceipts } from '../core/efficiency-receipt.js';
 import { TrimtabError } from '../core/errors.js';
 import type { GenerateEvent, GenerateRequest, Usage } from '../core/messages.js';
 import type { ServerContext, ServerDependencies } from './context.js';

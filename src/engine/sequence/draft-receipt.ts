@@ -1,6 +1,6 @@
 /** What drafting did, as callers see it. */
 
-import type { DraftReceipt } from '../../core/efficiency.js';
+import type { DraftReceipt } from '../../core/efficiency-receipt.js';
 import type { Drafter } from '../../decoding/speculative/drafter.js';
 
 export function draftReceipt({ counters, prediction }: Drafter): DraftReceipt {

@@ -1,7 +1,9 @@
 /** One request on its way through the engine: its prompt, its choices and the events that it gives. */
 
-import type { DraftReceipt, DraftVerification, EfficiencyOptions } from '../../core/efficiency.js';
-import { addDraftReceipts, defaultEfficiency, efficiencyPlan } from '../../core/efficiency.js';
+import type { DraftVerification, EfficiencyOptions } from '../../core/efficiency.js';
+import { defaultEfficiency, efficiencyPlan } from '../../core/efficiency.js';
+import type { DraftReceipt } from '../../core/efficiency-receipt.js';
+import { addDraftReceipts } from '../../core/efficiency-receipt.js';
 import type { GenerateEvent, GenerateRequest, ImageUsage, Timings, Usage } from '../../core/messages.js';
 import { RandomStream, randomSeed } from '../../decoding/random.js';
 import type { Sampler } from '../../decoding/sampler.js';

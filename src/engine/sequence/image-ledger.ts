@@ -1,6 +1,6 @@
 /** What the images of one request cost, and what merging and pruning saved. */
 
-import type { EfficiencyReceipt, FlopsReceipt, VisualTokenReceipt } from '../../core/efficiency.js';
+import type { EfficiencyReceipt, FlopsReceipt, VisualTokenReceipt } from '../../core/efficiency-receipt.js';
 import type { ImageUsage } from '../../core/messages.js';
 import { depthAt } from '../kv-cache/depth.js';
 import type { DecoderShape } from '../visual-tokens/flops.js';

@@ -1,6 +1,6 @@
 /** One choice of one request: its tokens, and how a row of logits becomes the next of them. */
 
-import type { DraftReceipt } from '../../core/efficiency.js';
+import type { DraftReceipt } from '../../core/efficiency-receipt.js';
 import { TrimtabError } from '../../core/errors.js';
 import type { FinishReason, TokenLogprob } from '../../core/messages.js';
 import type { RandomStream } from '../../decoding/random.js';

@@ -13,7 +13,8 @@
  */
 
 import { Counter, Histogram, type Registry } from 'prom-client';
-import { type DraftReceipt, draftSources } from '../../core/efficiency.js';
+import { draftSources } from '../../core/efficiency.js';
+import type { DraftReceipt } from '../../core/efficiency-receipt.js';
 import type { GenerateEvent } from '../../core/messages.js';
 
 const nodeBuckets = [0, 1, 2, 4, 8, 16, 24, 32, 64];

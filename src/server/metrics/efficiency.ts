@@ -8,7 +8,7 @@
  */
 
 import { Counter, type Registry } from 'prom-client';
-import type { FlopsReceipt, VisualTokenReceipt } from '../../core/efficiency.js';
+import type { FlopsReceipt, VisualTokenReceipt } from '../../core/efficiency-receipt.js';
 import type { GenerateEvent } from '../../core/messages.js';
 
 export class EfficiencyMetrics {

@@ -3,7 +3,7 @@ import type {
   EfficiencyReceipt,
   FlopsReceipt,
   VisualTokenReceipt,
-} from '../../core/efficiency.js';
+} from '../../core/efficiency-receipt.js';
 import type { Usage } from '../../core/messages.js';
 
 /** OpenAI's `usage` object, and the receipt of what was saved. */

@@ -1,6 +1,6 @@
 import { Registry } from 'prom-client';
 import { describe, expect, it } from 'vitest';
-import type { EfficiencyReceipt } from '../../../src/core/efficiency.js';
+import type { EfficiencyReceipt } from '../../../src/core/efficiency-receipt.js';
 import { EfficiencyMetrics } from '../../../src/server/metrics/efficiency.js';
 import { usageBody } from '../../../src/server/openai/usage.js';
 
