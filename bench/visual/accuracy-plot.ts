@@ -1,19 +1,17 @@
-/** Accuracy against operations as an SVG, one panel without pruning and one with it. */
+/** Answers lost against operations saved as an SVG: a row of panels for each set, without pruning and with it. */
 
+import { lossOf, mean, type Result } from './measure.js';
 import { type Reducer, reducers } from './reducers.js';
 
-export interface PlottedResult {
-  readonly keep: number;
-  readonly reducer: Reducer;
-  readonly pruned: boolean;
-  /** 0–1 */
-  readonly accuracy: number;
-  readonly flops: number;
+export interface PlottedSet {
+  readonly name: string;
+  /** The first one is that with all tokens. */
+  readonly results: readonly Result[];
 }
 
-const panel = { width: 330, height: 250, left: 54, top: 44 } as const;
-const gap = 40;
-const size = { width: panel.left + 2 * panel.width + gap + 20, height: panel.top + panel.height + 92 };
+const panel = { width: 330, height: 190, left: 54, top: 44 } as const;
+const gap = { across: 40, down: 48 } as const;
+const width = panel.left + 2 * panel.width + gap.across + 20;
 const colors: Readonly<Record<Reducer, string>> = {
   merged: '#c2410c',
   pooled: '#1d4ed8',
@@ -33,88 +31,102 @@ const names: Readonly<Record<Reducer, string>> = {
   random: 'random tokens',
 };
 
-export function accuracyPlot(results: readonly PlottedResult[]): string {
-  const dense = results.find(({ keep, pruned }) => keep === 1 && !pruned)!;
-  const fewer = ({ flops }: PlottedResult) => dense.flops / flops;
-  const most = Math.max(...results.map(fewer)) * 1.08;
-  const [low, high] = range(results);
-  const at = (result: PlottedResult, left: number) => ({
-    x: left + (Math.log(fewer(result)) / Math.log(most)) * panel.width,
-    y: panel.top + ((high - 100 * result.accuracy) / (high - low)) * panel.height,
-  });
-  const panels = [false, true].map((pruned, i) => {
-    const left = panel.left + i * (panel.width + gap);
-    const own = results.filter((result) => result.pruned === pruned);
-    const lines = reducers.map((reducer) => {
-      const members = own.filter(({ keep, reducer: of }) => keep === 1 || of === reducer);
-      return line(
-        members.map((result) => at(result, left)),
-        reducer,
-      );
-    });
-    return [
-      frame(left, pruned ? 'merged, and pruned in the decoder' : 'merged before the decoder', i === 0),
-      levels(left, low, high, i === 0),
-      ticks(left, most),
-      baseline(left, at(dense, left).y),
-      ...lines,
-    ].join('\n');
-  });
+/** A result in a panel: how many times fewer operations, and points lost. */
+interface Place {
+  readonly fewer: number;
+  readonly lost: number;
+}
+
+/** All panels have the same axes. */
+interface Axes {
+  readonly most: number;
+  readonly low: number;
+  readonly high: number;
+}
+
+export function accuracyPlot(sets: readonly PlottedSet[]): string {
+  const places = sets.flatMap(({ results }) => results.map((result) => placeOf(result, results[0]!)));
+  const axes = {
+    most: Math.max(...places.map(({ fewer }) => fewer)) * 1.08,
+    low: 5 * Math.floor(Math.min(0, ...places.map(({ lost }) => lost)) / 5),
+    high: 5 * Math.ceil(Math.max(5, ...places.map(({ lost }) => lost)) / 5),
+  };
+  const bottom = panel.top + sets.length * (panel.height + gap.down) - gap.down;
+  const height = bottom + 92;
   return [
-    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${size.width} ${size.height}" font-family="system-ui, sans-serif" font-size="12" fill="#333">`,
-    `<rect width="${size.width}" height="${size.height}" fill="#fff"/>`,
-    ...panels,
-    legend(),
+    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" font-family="system-ui, sans-serif" font-size="12" fill="#333">`,
+    `<rect width="${width}" height="${height}" fill="#fff"/>`,
+    ...sets.map((set, row) => panels(set, row, axes)),
+    legend(bottom + 70),
     '</svg>',
     '',
   ].join('\n');
 }
 
-/** Percents at the bottom and top, multiples of five. */
-function range(results: readonly PlottedResult[]): [low: number, high: number] {
-  const percents = results.map(({ accuracy }) => 100 * accuracy);
-  return [5 * Math.floor(Math.min(...percents) / 5), 5 * Math.ceil(Math.max(...percents) / 5)];
+function placeOf(result: Result, dense: Result): Place {
+  return { fewer: dense.flops / result.flops, lost: 100 * lossOf(result, dense).loss };
 }
 
-function frame(left: number, title: string, isFirst: boolean): string {
-  const { top, width, height } = panel;
-  const middle = left + width / 2;
+function panels({ name, results }: PlottedSet, row: number, axes: Axes): string {
+  const top = panel.top + row * (panel.height + gap.down);
+  const all = (100 * mean(results[0]!.right)).toFixed(0);
+  return [false, true]
+    .map((pruned, column) => {
+      const left = panel.left + column * (panel.width + gap.across);
+      const own = results.filter((result) => result.pruned === pruned);
+      const at = (result: Result) => {
+        const { fewer, lost } = placeOf(result, results[0]!);
+        return { x: left + across(fewer, axes), y: top + down(lost, axes) };
+      };
+      const lines = reducers.map((reducer) =>
+        line(own.filter((result) => result.keep === 1 || result.reducer === reducer).map(at), reducer),
+      );
+      const title = pruned ? 'and pruned in the decoder' : `${name}, ${all} % with all tokens`;
+      return [
+        frame(left, top, title),
+        levels(left, top, axes, column === 0),
+        ticks(left, top, axes),
+        ...lines,
+      ].join('\n');
+    })
+    .join('\n');
+}
+
+const across = (fewer: number, { most }: Axes): number => (Math.log(fewer) / Math.log(most)) * panel.width;
+const down = (lost: number, { low, high }: Axes): number => ((lost - low) / (high - low)) * panel.height;
+
+function frame(left: number, top: number, title: string): string {
+  const middle = left + panel.width / 2;
   return [
-    `<rect x="${left}" y="${top}" width="${width}" height="${height}" fill="none" stroke="#999"/>`,
-    `<text x="${middle}" y="${top - 12}" text-anchor="middle" font-weight="600">${title}</text>`,
-    `<text x="${middle}" y="${top + height + 38}" text-anchor="middle">times fewer operations of the prompt</text>`,
-    isFirst
-      ? `<text x="14" y="${top + height / 2}" text-anchor="middle" transform="rotate(-90 14 ${top + height / 2})">right answers, %</text>`
-      : '',
+    `<rect x="${left}" y="${top}" width="${panel.width}" height="${panel.height}" fill="none" stroke="#999"/>`,
+    `<text x="${middle}" y="${top - 8}" text-anchor="middle" font-weight="600">${title}</text>`,
   ].join('');
 }
 
-function levels(left: number, low: number, high: number, isFirst: boolean): string {
-  const step = high - low > 25 ? 10 : 5;
-  const all = Array.from({ length: Math.floor((high - low) / step) + 1 }, (_, i) => low + i * step);
-  return all
-    .map((level) => {
-      const y = panel.top + ((high - level) / (high - low)) * panel.height;
-      const label = isFirst ? `<text x="${left - 8}" y="${y + 4}" text-anchor="end">${level}</text>` : '';
-      return `<path d="M${left} ${y}h${panel.width}" stroke="#e5e5e5"/>${label}`;
-    })
-    .join('');
+/** Nothing lost is a darker line. */
+function levels(left: number, top: number, axes: Axes, isFirst: boolean): string {
+  const step = axes.high - axes.low > 25 ? 10 : 5;
+  const first = step * Math.ceil(axes.low / step);
+  const count = Math.floor((axes.high - first) / step) + 1;
+  const lines = Array.from({ length: count }, (_, i) => first + i * step).map((lost) => {
+    const y = top + down(lost, axes);
+    const label = isFirst ? `<text x="${left - 8}" y="${y + 4}" text-anchor="end">${-lost}</text>` : '';
+    return `<path d="M${left} ${y}h${panel.width}" stroke="${lost === 0 ? '#999' : '#e5e5e5'}"/>${label}`;
+  });
+  const middle = top + panel.height / 2;
+  const title = `<text x="14" y="${middle}" text-anchor="middle" transform="rotate(-90 14 ${middle})">points lost</text>`;
+  return lines.join('') + (isFirst ? title : '');
 }
 
-function ticks(left: number, most: number): string {
-  const y = panel.top + panel.height;
+function ticks(left: number, top: number, axes: Axes): string {
+  const y = top + panel.height;
   return [1, 1.5, 2, 3, 4, 6, 8]
-    .filter((value) => value <= most)
+    .filter((value) => value <= axes.most)
     .map((value) => {
-      const x = left + (Math.log(value) / Math.log(most)) * panel.width;
+      const x = left + across(value, axes);
       return `<path d="M${x} ${y}v5" stroke="#999"/><text x="${x}" y="${y + 19}" text-anchor="middle">${value}×</text>`;
     })
     .join('');
-}
-
-/** What the model answers with all tokens. */
-function baseline(left: number, y: number): string {
-  return `<path d="M${left} ${y}h${panel.width}" stroke="#333" stroke-dasharray="1 3"/>`;
 }
 
 function line(points: readonly { x: number; y: number }[], reducer: Reducer): string {
@@ -126,13 +138,13 @@ function line(points: readonly { x: number; y: number }[], reducer: Reducer): st
   return `<path d="${path}" fill="none" stroke="${color}" stroke-width="2" stroke-dasharray="${dashes[reducer]}"/>${dots.join('')}`;
 }
 
-function legend(): string {
-  const y = panel.top + panel.height + 70;
-  return reducers
-    .map((reducer, i) => {
-      const x = panel.left + i * 175;
-      const stroke = `stroke="${colors[reducer]}" stroke-width="2" stroke-dasharray="${dashes[reducer]}"`;
-      return `<path d="M${x} ${y}h28" ${stroke}/><text x="${x + 36}" y="${y + 4}">${names[reducer]}</text>`;
-    })
-    .join('');
+function legend(y: number): string {
+  const middle = panel.left + panel.width + gap.across / 2;
+  const items = reducers.map((reducer, i) => {
+    const x = panel.left + i * 175;
+    const stroke = `stroke="${colors[reducer]}" stroke-width="2" stroke-dasharray="${dashes[reducer]}"`;
+    return `<path d="M${x} ${y}h28" ${stroke}/><text x="${x + 36}" y="${y + 4}">${names[reducer]}</text>`;
+  });
+  const axis = `<text x="${middle}" y="${y - 28}" text-anchor="middle">times fewer operations of the prompt</text>`;
+  return axis + items.join('');
 }

@@ -4,7 +4,7 @@ import type { EfficiencyPlan } from '../core/efficiency.js';
 import { TrimtabError } from '../core/errors.js';
 import type { ImagePart, Prompt } from '../core/messages.js';
 import type { LoadedModel } from './loaded-model.js';
-import { embeddedRows } from './sequence/image-span.js';
+import { computePrompt } from './sequence/lone-sequence.js';
 import { planPruning } from './sequence/pruning-plan.js';
 import { drawTokens } from './vision/draw-tokens.js';
 import { encodePng } from './vision/encode-png.js';
@@ -37,7 +37,7 @@ export async function inspectImage(
   const [planned] = await vision.plan([image], look);
   const explained = await vision.explain(planned!);
   requirePlaces(planned!, explained);
-  const places = await computePrompt(model, vision, promptOf(image, question), look, plan.tokenPruning);
+  const places = await computeImage(model, vision, promptOf(image, question), look, plan.tokenPruning);
   const stayed = spread(places.map((place) => layersOf(model.runner, place)));
   const groups = explained.tiles.length;
   const { tokens } = planned!.layout;
@@ -62,7 +62,7 @@ function requirePlaces({ layout, fullRows }: PlannedVisual, { tiles, memberOf }:
 }
 
 /** Runs the prompt in lane 0 and returns the positions of its image tokens. */
-async function computePrompt(
+async function computeImage(
   { runner, tokenizer }: LoadedModel,
   vision: Vision,
   prompt: Prompt,
@@ -77,16 +77,7 @@ async function computePrompt(
   });
   const { ids, images = [] } = seen!;
   const pruning = planPruning(tokenPruning, runner.shape.layers, ids.length, images);
-  runner.cache.resize(1, ids.length);
-  await runner.forward({
-    firstLane: 0,
-    lanes: 1,
-    rows: ids.length,
-    tokenIds: Int32Array.from(ids),
-    logitRows: Int32Array.of(ids.length - 1),
-    embedded: embeddedRows(images, 0, ids.length),
-    ...(pruning && { pruning: { ...pruning, droppable: wholeDroppable(ids.length, pruning) } }),
-  });
+  await computePrompt(runner, { ids, images, pruning });
   return images.flatMap(({ start, length }) => Array.from({ length }, (_, i) => start + i));
 }
 
@@ -100,13 +91,6 @@ function promptOf(image: ImagePart, question: string): Prompt {
 }
 
 type Runner = LoadedModel['runner'];
-
-/** The plan speaks of tokens from the first image on; here the whole prompt runs at once. */
-function wholeDroppable(length: number, { droppable }: { droppable: Uint8Array }): Uint8Array {
-  const all = new Uint8Array(length);
-  all.set(droppable, length - droppable.length);
-  return all;
-}
 
 /** How many layers a token of the prompt entered. */
 function layersOf({ cache, shape }: Runner, place: number): number {
