@@ -1,5 +1,6 @@
 /** What the server needs of an engine, whichever thread or machine it runs on. */
 
+import type { EfficiencyOptions } from './efficiency.js';
 import type { GenerateEvent, GenerateRequest, Prompt } from './messages.js';
 
 export interface ModelInfo {
@@ -57,6 +58,12 @@ export interface DraftStats {
   readonly numericsClass: 'A' | 'B';
 }
 
+export interface TokenizeOptions {
+  readonly addSpecialTokens: boolean;
+  /** Decides how many tokens the images of a chat are, as in a request. */
+  readonly efficiency?: EfficiencyOptions;
+}
+
 export interface TokenizeResult {
   readonly ids: readonly number[];
   readonly pieces: readonly string[];
@@ -71,7 +78,7 @@ export interface Backend {
    * the next step and ends the iteration without an error.
    */
   generate(request: GenerateRequest, signal: AbortSignal): AsyncIterable<GenerateEvent>;
-  tokenize(model: string, prompt: Prompt, addSpecialTokens: boolean): Promise<TokenizeResult>;
+  tokenize(model: string, prompt: Prompt, options: TokenizeOptions): Promise<TokenizeResult>;
   detokenize(model: string, ids: readonly number[]): Promise<string>;
   /** True once every configured model can answer. */
   ready(): boolean;

@@ -4,7 +4,13 @@
  */
 
 import { setImmediate, setTimeout } from 'node:timers/promises';
-import type { Backend, EngineStats, ModelInfo, TokenizeResult } from '../../src/core/backend.js';
+import type {
+  Backend,
+  EngineStats,
+  ModelInfo,
+  TokenizeOptions,
+  TokenizeResult,
+} from '../../src/core/backend.js';
 import { TrimtabError } from '../../src/core/errors.js';
 import type {
   ChatMessage,
@@ -90,7 +96,11 @@ export class EchoBackend implements Backend {
     }
   }
 
-  async tokenize(model: string, prompt: Prompt, addSpecialTokens: boolean): Promise<TokenizeResult> {
+  async tokenize(
+    model: string,
+    prompt: Prompt,
+    { addSpecialTokens }: TokenizeOptions,
+  ): Promise<TokenizeResult> {
     const { maxModelLength } = this.requireModel(model);
     const ids = promptIds(prompt, addSpecialTokens);
     return { ids, pieces: ids.map(pieceOf), maxModelLength };

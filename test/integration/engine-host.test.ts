@@ -76,7 +76,11 @@ describe('EngineHost, while all is well', () => {
   });
 
   it('answers tokenize and detokenize', async () => {
-    const { ids, pieces } = await host.tokenize('fake', { kind: 'text', text: 'aé' }, false);
+    const { ids, pieces } = await host.tokenize(
+      'fake',
+      { kind: 'text', text: 'aé' },
+      { addSpecialTokens: false },
+    );
     expect(ids).toEqual([0x61, 0xc3, 0xa9]);
     expect(pieces).toEqual(['<0x61>', '<0xC3>', '<0xA9>']);
     expect(await host.detokenize('fake', ids)).toBe('aé');

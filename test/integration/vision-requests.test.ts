@@ -58,6 +58,19 @@ describe('answers', () => {
     expect(body.tokens).toEqual(first!.ids);
   });
 
+  it('should count them as a request with the same efficiency would', async () => {
+    const messages = [{ role: 'user', content: [picture(imageBytes('photo.jpg')), words('What is this?')] }];
+    const fewer = { messages, efficiency: { token_merging: { keep: 0.25 } } };
+    const { body } = await vision.post('/tokenize', { model: 'sees', ...fewer });
+    const answer = await vision.post('/v1/chat/completions', { model: 'sees', max_tokens: 1, ...fewer });
+    expect(body.count).toBe(answer.body.usage.prompt_tokens);
+    const [first] = readVisionReference(name).cases;
+    expect(body.count).toBeLessThan(first!.ids.length);
+    const wrong = await vision.post('/tokenize', { messages, efficiency: { token_merging: { keep: 2 } } });
+    expect(wrong.status).toBe(400);
+    expect(wrong.body.error.param).toBe('efficiency.token_merging.keep');
+  });
+
   it('should say in /v1/models that the model sees', async () => {
     const model = (await (await fetch(`${vision.server.url}/v1/models/sees`)).json()) as Reply;
     expect(model.architecture.input_modalities).toEqual(['text', 'image', 'video']);

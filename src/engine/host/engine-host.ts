@@ -1,7 +1,7 @@
 /** All models of this process, each in its own thread, behind the one interface that the server knows. */
 
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Backend, EngineStats, ModelInfo, TokenizeResult } from '../../core/backend.js';
+import type { Backend, EngineStats, ModelInfo, TokenizeOptions, TokenizeResult } from '../../core/backend.js';
 import { TrimtabError } from '../../core/errors.js';
 import type { GenerateEvent, GenerateRequest, Prompt } from '../../core/messages.js';
 import { cacheBytes, type EngineConfig } from '../config.js';
@@ -44,8 +44,8 @@ export class EngineHost implements Backend {
     yield* this.#worker(request.model).generate(request, signal);
   }
 
-  async tokenize(model: string, prompt: Prompt, addSpecialTokens: boolean): Promise<TokenizeResult> {
-    const result = await this.#worker(model).call({ method: 'tokenize', prompt, addSpecialTokens });
+  async tokenize(model: string, prompt: Prompt, options: TokenizeOptions): Promise<TokenizeResult> {
+    const result = await this.#worker(model).call({ method: 'tokenize', prompt, options });
     return result as TokenizeResult;
   }
 

@@ -1,7 +1,7 @@
 /** The engine of one model inside its thread: takes requests, runs steps while there is work, reports. */
 
 import { setImmediate, setTimeout } from 'node:timers/promises';
-import type { TokenizeResult } from '../../core/backend.js';
+import type { TokenizeOptions, TokenizeResult } from '../../core/backend.js';
 import { serializeError, TrimtabError } from '../../core/errors.js';
 import type { GenerateRequest, Prompt } from '../../core/messages.js';
 import type { Drafting } from '../../decoding/speculative/drafting.js';
@@ -105,9 +105,9 @@ export class Engine {
     this.#cancelled++;
   }
 
-  async tokenize(prompt: Prompt, addSpecialTokens: boolean): Promise<TokenizeResult> {
+  async tokenize(prompt: Prompt, options: TokenizeOptions): Promise<TokenizeResult> {
     const { tokenizer } = this.#model;
-    const ids = await this.#intake.tokenIds(prompt, addSpecialTokens);
+    const ids = await this.#intake.tokenIds(prompt, options);
     return { ids, pieces: ids.map((id) => tokenizer.tokenPiece(id)), maxModelLength: this.maxModelLength };
   }
 

@@ -1,6 +1,7 @@
 /** From a request to a generation that can wait for a lane: its prompt read and checked, its choices settled. */
 
-import { type EfficiencyPlan, efficiencyPlan } from '../../core/efficiency.js';
+import type { TokenizeOptions } from '../../core/backend.js';
+import { type EfficiencyOptions, type EfficiencyPlan, efficiencyPlan } from '../../core/efficiency.js';
 import type { GenerateRequest, Prompt } from '../../core/messages.js';
 import { GrammarCache } from '../../decoding/grammar/grammar-cache.js';
 import { Sampler } from '../../decoding/sampler.js';
@@ -19,6 +20,7 @@ import {
 import { type PruningPlan, planPruning, transientBytes } from '../sequence/pruning-plan.js';
 import { vocabularySource } from '../tokenizer/token-spelling.js';
 import { visualPolicy } from '../vision/reduce-visual-tokens.js';
+import type { Look } from '../vision/visual-planner.js';
 import { checkRequest, tooLongToPrune } from './admission.js';
 import { encodePrediction } from './prediction.js';
 import { PromptReader, visualParts } from './prompt-reader.js';
@@ -70,10 +72,9 @@ export class Intake {
 
   /** A prompt with its images decoded and encoded; undefined if it was cancelled meanwhile. */
   see(request: GenerateRequest, isCancelled: () => boolean): Promise<GenerationPrompt | undefined> {
-    const { tokenMerging, visualBudget } = this.#plan(request);
     return this.#prompts.see(request.prompt, {
       maxTokens: this.maxLength,
-      look: { policy: visualPolicy(tokenMerging), budget: visualBudget },
+      look: this.#look(request.efficiency),
       check: (ids) => this.#check(request, ids),
       isCancelled,
     });
@@ -94,7 +95,10 @@ export class Intake {
   }
 
   /** Of any prompt, whether it could be answered or not. */
-  async tokenIds(prompt: Prompt, addSpecialTokens: boolean): Promise<readonly number[]> {
+  async tokenIds(
+    prompt: Prompt,
+    { addSpecialTokens, efficiency = {} }: TokenizeOptions,
+  ): Promise<readonly number[]> {
     const limit = this.maxLength * TOKENIZE_CONTEXTS;
     if (prompt.kind === 'text') {
       const options = { addSpecialTokens, parseSpecialTokens: true };
@@ -102,7 +106,7 @@ export class Intake {
     }
     const hasImages = visualParts(prompt).length > 0;
     const encoded = hasImages
-      ? await this.#prompts.measure(prompt, limit)
+      ? await this.#prompts.measure(prompt, limit, this.#look(efficiency))
       : this.#prompts.read(prompt, limit);
     return encoded.ids;
   }
@@ -111,13 +115,18 @@ export class Intake {
     checkRequest(request, ids, { vocabSize: this.#model.runner.vocabSize, maxLength: this.maxLength });
   }
 
-  #plan({ efficiency }: GenerateRequest): EfficiencyPlan {
+  #look(efficiency: EfficiencyOptions): Look {
+    const { tokenMerging, visualBudget } = this.#plan(efficiency);
+    return { policy: visualPolicy(tokenMerging), budget: visualBudget };
+  }
+
+  #plan(efficiency: EfficiencyOptions): EfficiencyPlan {
     return efficiencyPlan(efficiency, ...this.#shared.efficiency);
   }
 
   #pruning(request: GenerateRequest, prompt: GenerationPrompt): PruningPlan | undefined {
     const { shape } = this.#model.runner;
-    const { tokenPruning } = this.#plan(request);
+    const { tokenPruning } = this.#plan(request.efficiency);
     const plan = planPruning(tokenPruning, shape.layers, prompt.ids.length, prompt.images ?? []);
     if (plan === undefined || transientBytes(plan, shape) <= this.#config.pruningBytes) return plan;
     // Who asked must know; who got it by default is better served without.

@@ -36,8 +36,8 @@ export class PromptReader {
   }
 
   /** The ids of a prompt with images, which are only measured. */
-  async measure(prompt: Prompt, maxTokens: number): Promise<EncodedPrompt> {
-    const { encoded } = await this.#plan(prompt, maxTokens, fully);
+  async measure(prompt: Prompt, maxTokens: number, look: Look = fully): Promise<EncodedPrompt> {
+    const { encoded } = await this.#plan(prompt, maxTokens, look);
     return encoded;
   }
 

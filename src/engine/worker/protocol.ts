@@ -1,6 +1,6 @@
 /** What crosses between the host and the worker of one model: plain data, tagged by `type`. */
 
-import type { EngineStats, TokenizeResult } from '../../core/backend.js';
+import type { EngineStats, TokenizeOptions, TokenizeResult } from '../../core/backend.js';
 import type { SerializedError } from '../../core/errors.js';
 import type { GenerateEvent, GenerateRequest, Prompt } from '../../core/messages.js';
 import type { CacheBytes, EngineConfig } from '../config.js';
@@ -17,7 +17,7 @@ export interface WorkerSetup {
 
 /** A question with one answer; `call` pairs the two. */
 export type Call =
-  | { readonly method: 'tokenize'; readonly prompt: Prompt; readonly addSpecialTokens: boolean }
+  | { readonly method: 'tokenize'; readonly prompt: Prompt; readonly options: TokenizeOptions }
   | { readonly method: 'detokenize'; readonly ids: readonly number[] };
 
 export type ToWorker =

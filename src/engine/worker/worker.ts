@@ -35,7 +35,7 @@ async function answer(engine: Engine, call: number, question: Call): Promise<voi
   try {
     const result =
       question.method === 'tokenize'
-        ? await engine.tokenize(question.prompt, question.addSpecialTokens)
+        ? await engine.tokenize(question.prompt, question.options)
         : engine.detokenize(question.ids);
     send({ type: 'answer', call, result });
   } catch (error) {

@@ -1,6 +1,8 @@
 /** Bodies of `/tokenize` (a text or a chat, as vLLM; or `content`, as llama.cpp) and `/detokenize`. */
 
 import { z } from 'zod';
+import type { TokenizeOptions } from '../../core/backend.js';
+import { type EfficiencyOptions, efficiencySchema } from '../../core/efficiency.js';
 import type { Prompt } from '../../core/messages.js';
 import { chatPrompt, templateFields } from './chat-request.js';
 import { boundedArray, modelName, optional, tokenId, wellFormedText, withDefault } from './fields.js';
@@ -13,6 +15,7 @@ const common = { model: optional(modelName), return_token_strs: withDefault(z.bo
 const chatSchema = z.looseObject({
   ...common,
   ...templateFields,
+  efficiency: optional(efficiencySchema),
   add_special_tokens: withDefault(z.boolean(), false),
 });
 const textSchema = z.looseObject({
@@ -26,11 +29,10 @@ const contentSchema = z.looseObject({
   add_special: withDefault(z.boolean(), false),
 });
 
-export interface TokenizeRequest {
+export interface TokenizeRequest extends Required<TokenizeOptions> {
   /** Undefined is the first model. */
   readonly model: string | undefined;
   readonly prompt: Prompt;
-  readonly addSpecialTokens: boolean;
   readonly tokenStrings: boolean;
 }
 
@@ -39,7 +41,8 @@ export function parseTokenizeRequest(input: Readonly<Record<string, unknown>>): 
   if (input.with_pieces === true) throw unsupported('with_pieces', 'use return_token_strs');
   if (input.messages !== undefined) {
     const body = parse(chatSchema, input);
-    return request(body, chatPrompt(body, templateTools(body)), body.add_special_tokens);
+    const prompt = chatPrompt(body, templateTools(body));
+    return request(body, prompt, body.add_special_tokens, body.efficiency);
   }
   if (input.prompt === undefined && input.content !== undefined) {
     const body = parse(contentSchema, input);
@@ -53,8 +56,9 @@ function request(
   body: { model: string | undefined; return_token_strs: boolean },
   prompt: Prompt,
   addSpecialTokens: boolean,
+  efficiency: EfficiencyOptions = {},
 ): TokenizeRequest {
-  return { model: body.model, prompt, addSpecialTokens, tokenStrings: body.return_token_strs };
+  return { model: body.model, prompt, addSpecialTokens, efficiency, tokenStrings: body.return_token_strs };
 }
 
 const detokenizeSchema = z.looseObject({

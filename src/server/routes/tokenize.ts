@@ -12,7 +12,8 @@ export function tokenize(deps: ServerDependencies): ServerHandler {
     const request = parseTokenizeRequest(await readJson(c.req.raw, deps.config));
     const model = chooseModel(deps, c, request.model);
     const prompt = await openLinks(request.prompt, model, deps.imageFetcher, c.req.raw.signal);
-    const result = await deps.backend.tokenize(model.id, prompt, request.addSpecialTokens);
+    const { addSpecialTokens, efficiency } = request;
+    const result = await deps.backend.tokenize(model.id, prompt, { addSpecialTokens, efficiency });
     return c.json({
       count: result.ids.length,
       max_model_len: result.maxModelLength,

@@ -259,7 +259,7 @@ describe('reports', () => {
 
   it('answers tokenize and detokenize', async () => {
     const { engine } = new EngineHarness();
-    expect(await engine.tokenize({ kind: 'text', text: 'hi' }, true)).toEqual({
+    expect(await engine.tokenize({ kind: 'text', text: 'hi' }, { addSpecialTokens: true })).toEqual({
       ids: [BYTE_BOS, 0x68, 0x69],
       pieces: ['<bos>', '<0x68>', '<0x69>'],
       maxModelLength: 512,
