@@ -14,6 +14,8 @@ import torch
 from generate import SKILLS, sample
 from generate.item import draw_scene
 from generate.look import question
+from merging import kept_tokens
+from model import IMAGE_TOKENS
 from optimizer import FAST_BF16
 from rows import IGNORED, Row, Rows
 from run import Run, read_settings
@@ -49,8 +51,9 @@ def right(rows, run, batch):
     return ((likeliest == labels[:, 1:]) | (labels[:, 1:] == IGNORED)).all(1).tolist()
 
 
-def probe(run, skills, count, seed, size=25):
+def probe(run, skills, count, seed, keep, size=25):
     rows, rng = Rows(run.tokenizer, run.settings, seed), random.Random(seed)
+    rows.image_tokens = kept_tokens(IMAGE_TOKENS, keep)
     run.model.load_state_dict(run.mean)
     run.model.eval()
     for skill in skills:
@@ -69,9 +72,10 @@ if __name__ == '__main__':
     arguments.add_argument('--items', type=int, default=200)
     arguments.add_argument('--skills', nargs='*', default=['look', *SKILLS])
     arguments.add_argument('--seed', type=int, default=1)
+    arguments.add_argument('--keep', type=float, default=1.0, help='share of the tokens that a picture is merged to')
     options = arguments.parse_args()
     torch.set_num_threads(1)
     run = Run(options.name, read_settings(options.name))
     run.resume()
     print(f'{options.name}: step {run.step}, {run.tokens / 1e6:.2f} M tokens')
-    probe(run, options.skills, options.items, options.seed)
+    probe(run, options.skills, options.items, options.seed, options.keep)

@@ -7,6 +7,7 @@ import torch
 from generate import sample
 from generate.item import draw_scene
 from generate.look import question as look_question
+from merging import kept_tokens
 from model import IMAGE_TOKENS
 from projector import few_patches, with_cells
 from scenes import pixels, render
@@ -61,13 +62,14 @@ class Rows:
     came first (behind the picture, in a row of look); the others are conversations, where later tasks follow
     unrelated turns. `settings['rows']` says for each kind of row how many make a batch and how long they are. A row
     of text may instead be a random string of tokens said again and again (share `echo`), which keeps the copying
-    heads alive; a row of look is one picture with many questions. `weights` makes single tasks rarer or more frequent.
+    heads alive; a row of look is one picture with many questions. A share `merged` of the batches of look has pictures
+of fewer tokens, merged to one of the shares `keeps`. `weights` makes single tasks rarer or more frequent.
     """
 
     def __init__(self, tokenizer, settings, seed):
         self.tokenizer, self.settings = tokenizer, settings
         self.skills, self.weights = list(settings['mix']), list(settings['mix'].values())
-        self.rng = random.Random(seed)
+        self.rng, self.image_tokens = random.Random(seed), IMAGE_TOKENS
 
     def batches(self):
         """{kind: (ids, labels, weights, pictures or None, seen)}: [size, length] each, what pictures() makes, visible().
@@ -78,6 +80,8 @@ class Rows:
 
     def batch(self, kind, size, length):
         make = self.look_row if kind == 'look' else self.text_row
+        if kind == 'look':
+            self.image_tokens = self.drawn_tokens()
         rows, pictures = zip(*(make(length) for _ in range(size)))
         ids, labels, parts = (torch.tensor([getattr(row, name)[:length] for row in rows]) for name in ('ids', 'labels', 'parts'))
         labels = torch.cat([labels[:, 1:], torch.full((size, 1), IGNORED)], 1)
@@ -85,6 +89,10 @@ class Rows:
 
     def by_chance(self, setting):
         return self.rng.random() < self.settings.get(setting, 0)
+
+    def drawn_tokens(self):
+        """Visual tokens of each picture of a batch."""
+        return kept_tokens(IMAGE_TOKENS, self.rng.choice(self.settings['keeps'])) if self.by_chance('merged') else IMAGE_TOKENS
 
     def text_row(self, length):
         return self.echo_row(length) if self.by_chance('echo') else self.talk_row(length), None
@@ -141,7 +149,7 @@ class Rows:
 
     def image_text(self, shown):
         """Placeholders for what is shown, and the line break that the chat template puts behind a picture."""
-        return '<image>' * (len(shown) if 'described' in self.settings else IMAGE_TOKENS) + '\n'
+        return '<image>' * (len(shown) if 'described' in self.settings else self.image_tokens) + '\n'
 
     def pictures(self, shown):
         """What the rows of a batch show, in one tensor."""

@@ -12,6 +12,7 @@ import attention  # noqa: F401 registers 'blocked'
 from copying import set_copying_circuit
 from forms import set_word_forms
 from generate import ALL
+from keys import fit_keys
 from model import build_text_model, build_vision_model, start_vision_model
 from optimizer import FAST_BF16, optimizers
 from projector import start_projector
@@ -60,9 +61,14 @@ class Run:
             optimizer.load_state_dict(saved)
 
     def start_from(self, weights):
-        """Weights of an earlier run; a vision run may begin with a text run's decoder and a trained tower."""
+        """Weights of an earlier run; a vision run may begin with a text run's decoder and a trained tower.
+
+        Setting `fit_keys`: the keys by which visual tokens are merged are fitted first.
+        """
         if 'tower' not in self.settings:
             self.model.load_state_dict(weights)
+            if self.settings.get('fit_keys'):
+                fit_keys(self.model)
             return
         labeller = torch.load(HERE / self.settings['tower'], weights_only=True)
         tower = {name.removeprefix('tower.'): value for name, value in labeller.items() if name.startswith('tower.')}

@@ -18,6 +18,8 @@ from forms import word_forms
 from generate import ADAPTED, NEWER, held_out, sample
 from generate.item import draw_scene, one_of, sha, side_of
 from generate.lumo import LUMO
+from keys import halved
+from merging import kept_tokens, merge
 from optimizer import orthogonalise
 from pictures import PICTURES, draw_fitting
 from rows import IGNORED, Rows, answer_weights, visible
@@ -129,6 +131,22 @@ class Arithmetic(unittest.TestCase):
         torch.testing.assert_close(answer_weights(labels), torch.tensor(sums))
 
 
+class Merging(unittest.TestCase):
+    def test_tokens_are_those_of_the_product(self):
+        fixture = json.loads((Path(__file__).parent.parent / 'test' / 'fixtures' / 'merging.json').read_text())
+        features, metric = (torch.tensor(fixture[name]) for name in ('features', 'metric'))
+        for keep, merged in fixture['merged'].items():
+            made = merge(features, metric, kept_tokens(features.size(1), float(keep)))
+            torch.testing.assert_close(made, torch.tensor(merged), rtol=0, atol=1e-5)
+
+    def test_halves_of_the_fit_are_merged_halves(self):
+        rows, metric = torch.randn(2, 12, 3), torch.randn(2, 12, 4, requires_grad=True)
+        made, keys = halved(*halved(rows, metric))
+        torch.testing.assert_close(made, merge(rows, metric, 3))
+        made.square().sum().backward()
+        self.assertGreater(metric.grad.abs().sum(), 0)
+
+
 class Folders(unittest.TestCase):
     """A tokenizer of few texts and runs in a folder of their own."""
 
@@ -166,6 +184,12 @@ class Folders(unittest.TestCase):
         self.assertEqual((ids.shape, labels.shape, weights.shape, pictures, seen.shape),
                          ((1, 64), (1, 64), (1, 64), None, (1, 1, 64, 64)))
         self.assertLess(seen.sum(), torch.ones(64, 64).tril().sum())
+
+    def test_merged_pictures_have_fewer_places(self):
+        tokenizer = runs.Run('merged', SETTINGS).tokenizer
+        rows = Rows(tokenizer, SETTINGS | {'rows': {'look': {'size': 2, 'length': 64}}, 'merged': 1, 'keeps': [0.17]}, 1)
+        places = rows.batches()['look'][0] == tokenizer.convert_tokens_to_ids('<image>')
+        self.assertEqual(places.sum(1).tolist(), [25, 25])
 
     def test_a_large_file_is_refused(self):
         folder = self.home / 'large'

@@ -34,20 +34,32 @@ def patch_owners(owner):
     return np.where(counts.max(1) >= COVER * PATCH * PATCH, counts.argmax(1), -1)
 
 
+def middle(thing):
+    """Row and column of the patch in the middle of a thing."""
+    x, y = (at // PATCH for at in centre(thing))
+    return y, x
+
+
+def thing_of_patch(scene, owner):
+    """Like patch_owners, but the middle of a thing belongs to that thing even where it is hollow."""
+    owners = patch_owners(owner)
+    for index, thing in enumerate(scene.things):
+        owners[np.ravel_multi_index(middle(thing), (SIDE // PATCH,) * 2)] = index
+    return owners
+
+
 def patch_classes(scene, owner):
     """Per label the class of every patch, 0 for none: [labels, IMAGE_TOKENS].
 
-    The patch in the middle of a thing belongs to that thing, even where it is hollow. The role of a patch is to be a
-    middle, or to lie in a cell that has no thing.
+    The role of a patch is to be the middle of a thing, or to lie in a cell that has no thing.
     """
-    owners, roles = patch_owners(owner), np.full((SIDE // PATCH,) * 2, 1 + ROLES.index('empty'))
+    owners, roles = thing_of_patch(scene, owner), np.full((SIDE // PATCH,) * 2, 1 + ROLES.index('empty'))
     cell = CELL // PATCH
     for thing in scene.things:
         down, across = (cell * at for at in divmod(thing.cell, 3))
         roles[down : down + cell, across : across + cell] = 0
-    for index, thing in enumerate(scene.things):
-        x, y = (at // PATCH for at in centre(thing))
-        owners[y * (SIDE // PATCH) + x], roles[y, x] = index, 1 + ROLES.index('middle')
+    for thing in scene.things:
+        roles[middle(thing)] = 1 + ROLES.index('middle')
     of = lambda label: np.array([class_of(label, getattr(thing, label)) for thing in scene.things] + [0])[owners]
     return np.array([roles.reshape(-1) if label == 'role' else of(label) for label in LABELS])
 

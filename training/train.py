@@ -18,6 +18,8 @@ import torch
 import torch.distributed as dist
 import torch.nn.functional as F
 
+from merging import merged_pictures
+from model import IMAGE_TOKENS
 from optimizer import FAST_BF16
 from projector import described, word_tables
 from rows import IGNORED, Rows
@@ -28,7 +30,7 @@ COOLDOWN = 0.25  # share of the minutes over which the learning rate falls
 
 
 def inputs(run, ids, pictures, seen=None):
-    """What the model takes: tokens, with pixels or with the described patches in place of `<image>` tokens.
+    """What the model takes: tokens, with pixels or with vectors in place of `<image>` tokens.
 
     `seen` [rows, 1, length, length] says which tokens each one sees; its place is how many those are.
     """
@@ -37,13 +39,18 @@ def inputs(run, ids, pictures, seen=None):
 
 
 def shown(run, ids, pictures):
+    """Pictures are pixels, whose tokens are merged to as many as there are places for, or described patches."""
     if pictures is None:
         return {'input_ids': ids}
-    if run.settings['sees']:
+    embedding, places = run.model.get_input_embeddings(), ids == run.image_token
+    left = int(places[0].sum())
+    if not run.settings['sees']:
+        vectors = described(pictures, word_tables(embedding.weight, run.tokenizer))
+    elif left < IMAGE_TOKENS:
+        vectors = merged_pictures(run.model, pictures, left)
+    else:
         return {'input_ids': ids, 'pixel_values': pictures}
-    embedding = run.model.get_input_embeddings()
-    patches = described(pictures, word_tables(embedding.weight, run.tokenizer))
-    return {'inputs_embeds': embedding(ids).masked_scatter((ids == run.image_token)[:, :, None], patches)}
+    return {'inputs_embeds': embedding(ids).masked_scatter(places[:, :, None], vectors.float())}
 
 
 def answer_loss(run, batch, share):

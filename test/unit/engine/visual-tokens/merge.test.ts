@@ -8,6 +8,7 @@ import {
   matchTokens,
   outputPlaces,
 } from '../../../../src/engine/visual-tokens/merge-step.js';
+import merging from '../../../fixtures/merging.json' with { type: 'json' };
 import { plainMatches, plainMergeStep } from '../../../helpers/plain-merge.js';
 import { seededFloats } from '../../../helpers/seeded.js';
 
@@ -157,6 +158,21 @@ describe('merging to a keep ratio', () => {
     expect(mergeSteps(10, 1)).toEqual([]);
     expect(mergeSteps(1, 0.1)).toEqual([]);
   });
+
+  it.each(Object.entries(merging.merged))(
+    'merges as the training pipeline does at keep %s',
+    (keep, expected) => {
+      const { features, metric } = merging;
+      const flat = (groups: number[][][]) => Float32Array.from(groups.flat(2));
+      const [groups, tokensPerGroup, width] = [features.length, features[0]!.length, features[0]![0]!.length];
+      const before = { groups, tokensPerGroup, width, features: flat(features), metric: flat(metric) };
+      const merged = mergeGroups(before, Number(keep), 'reference');
+      expect(merged.tokensPerGroup).toBe(expected[0]!.length);
+      flat(expected).forEach((value, i) => {
+        expect(merged.features[i]).toBeCloseTo(value, 4);
+      });
+    },
+  );
 
   it('keeps groups apart', () => {
     const both = visual(2, 20);
