@@ -145,6 +145,17 @@ def spot(scene, rng):
         return 'look.spot', f'Which cell has the {named(thing)}?', f'{CELLS[thing.cell].capitalize()}.'
 
 
+def tally(scene, rng):
+    """The hard part of count: a shape or a colour that several things have."""
+    attribute = rng.choice(['shape', 'colour'])
+    numbers = Counter(getattr(thing, attribute) for thing in scene.things)
+    several = [value for value, number in numbers.items() if 1 < number <= 6]
+    if several:
+        wanted = rng.choice(several)
+        asked = PLURAL[wanted] if attribute == 'shape' else f'{wanted} objects'
+        return 'look.tally', f'How many {asked} are there?', str(numbers[wanted])
+
+
 def each(scene, rng):
     """A step towards position and detail: things in any order, each followed by where or how it is."""
     things = unique(scene.things, 'colour', 'shape')
@@ -159,7 +170,7 @@ def handle(thing, attribute):
 
 
 QUESTIONS = {colour: 3, shape: 3, detail: 2, count: 3, exists: 3, position: 3, relation: 2, grid: 2, caption: 2,
-             find: 0, compare: 0, spot: 0, each: 0}  # these last are never scored; settings may give them a weight in training
+             find: 0, compare: 0, spot: 0, tally: 0, each: 0}  # these last are never scored; settings may give them a weight in training
 
 
 def question(scene, rng, weights=None):
