@@ -44,7 +44,8 @@ export interface DraftVerification {
   /** Most drafted tokens in a step; `auto` leaves it to what pays. */
   readonly maxTokens: number | 'auto';
   readonly sources: readonly DraftSourceName[];
-  /** Nothing that could differ from plain steps: near ties are left to them, and quantised models do not draft. */
+  /** Nothing that could differ from plain steps: near ties are left to them, and models whose
+   * rows are rounded differently in drafts do not draft. */
   readonly strict: boolean;
 }
 
@@ -123,8 +124,8 @@ const draftVerification = z.strictObject({
 });
 
 /**
- * Where nobody says anything: only what changes no answer. The 8-bit activations of quantised models carry the
- * last bits of a verified row on to its logits, so there drafts have to be asked for; a `prediction` asks for them.
+ * Where nobody says anything: only what changes no answer. The 8-bit activations of quantised models can carry
+ * the last bits of a verified row on to its logits, so there drafts have to be asked for; a `prediction` asks for them.
  */
 export function defaultEfficiency(isQuantized: boolean, hasPrediction: boolean): EfficiencyOptions {
   return isQuantized && !hasPrediction ? {} : { draftVerification: automaticDrafts };

@@ -34,6 +34,7 @@ export class FakeRunner implements Runner {
     headDim: HEAD_DIM,
     vocabSize: BYTE_VOCAB_SIZE,
   };
+  readonly rowsAreExact = false;
   readonly cache = new SlabLaneCache({ layers: LAYERS, kvHeads: KV_HEADS, headDim: HEAD_DIM, step: 16 });
   /** Every forward so far, oldest first. */
   readonly forwards: ForwardRequest[] = [];

@@ -7,7 +7,7 @@ import { readDecoderConfig } from '../../src/engine/checkpoint/decoder-config.js
 import type { CompiledModel } from '../../src/engine/compiler/compiled-model.js';
 import { compileModel } from '../../src/engine/compiler/compiled-model.js';
 import type { Precision } from '../../src/engine/graph/pipeline.js';
-import { ModelRunner } from '../../src/engine/runner/model-runner.js';
+import { ModelRunner, type RunnerOptions } from '../../src/engine/runner/model-runner.js';
 import { suiteFolder } from './suite-folder.js';
 
 const root = fileURLToPath(new URL('../fixtures/checkpoints/', import.meta.url));
@@ -44,8 +44,13 @@ export interface LoadedFixture {
   readonly model: CompiledModel;
 }
 
-export function loadFixture(name: string, precision: Precision): Promise<LoadedFixture> {
-  return loadFolder(fixtureFolder(name), precision);
+export function loadFixture(
+  name: string,
+  precision: Precision,
+  options?: RunnerOptions,
+  threads?: number,
+): Promise<LoadedFixture> {
+  return loadFolder(fixtureFolder(name), precision, compiledFolder, options, threads);
 }
 
 /**
@@ -56,12 +61,14 @@ export async function loadFolder(
   folder: string,
   precision: Precision,
   cacheFolder = compiledFolder,
-  promptGraph = precision.weights !== 'fp32',
+  options: RunnerOptions = {},
+  threads = 1,
 ): Promise<LoadedFixture> {
+  const promptGraph = precision.weights !== 'fp32';
   const checkpoint = openCheckpoint(folder);
   const config = readDecoderConfig(checkpoint);
   const model = compileModel(checkpoint, config, { ...precision, cacheFolder });
-  return { model, runner: await ModelRunner.load(model, checkpoint, 1, { promptGraph }) };
+  return { model, runner: await ModelRunner.load(model, checkpoint, threads, { promptGraph, ...options }) };
 }
 
 /** Feeds `tokens` to lane 0 in chunks and returns the logits of the asked positions, row after row. */

@@ -13,6 +13,7 @@ import {
   existsSync,
   fsyncSync,
   openSync,
+  readSync,
   renameSync,
   statSync,
   writeFileSync,
@@ -26,7 +27,7 @@ import type { RowReader, WeightLayout } from './weight-file.js';
 import { layOut, writeWeights } from './weight-file.js';
 
 /** Raised whenever the same graph gets other bytes in its files. */
-const encodingVersion = 2;
+const encodingVersion = 3;
 const weightFile = 'weights.bin';
 
 export interface CompileProgress {
@@ -56,6 +57,27 @@ export class Artifact {
   isCached(): boolean {
     const weights = statSync(join(this.folder, weightFile), { throwIfNoEntry: false });
     return weights?.size === this.weightBytes;
+  }
+
+  hasTensor(name: string): boolean {
+    return this.#layout.placements.has(name);
+  }
+
+  /** The bytes of a stored tensor, once the files are written. */
+  readTensor(name: string): Uint8Array<ArrayBuffer> {
+    const { offset, length } = this.#layout.placements.get(name)!;
+    const bytes = new Uint8Array(length);
+    const fd = openSync(join(this.folder, weightFile), 'r');
+    try {
+      for (let done = 0; done < length; ) {
+        const count = readSync(fd, bytes, done, length - done, offset + done);
+        if (count === 0) throw new Error(`${weightFile} ends before ${name}`);
+        done += count;
+      }
+    } finally {
+      closeSync(fd);
+    }
+    return bytes;
   }
 
   /** Path of a graph, written on first use. */

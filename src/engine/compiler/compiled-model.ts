@@ -71,6 +71,15 @@ export class CompiledModel {
     return this.#artifact.isCached();
   }
 
+  /** Whether the weight file has a tensor of that name. */
+  hasTensor(name: string): boolean {
+    return this.#artifact.hasTensor(name);
+  }
+
+  readTensor(name: string): Uint8Array<ArrayBuffer> {
+    return this.#artifact.readTensor(name);
+  }
+
   /** Path of the `.onnx` file of a variant, written on first use. */
   variantPath(variant: Variant, phase: Phase = 'step', promptKernels = true): string {
     const name = `${graphName(variant, phase)}${promptKernels ? '' : '.shared-kernels'}`;

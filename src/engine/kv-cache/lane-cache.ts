@@ -26,6 +26,8 @@ export interface LaneCache {
   /** Rows per lane that the slab now has room for, in the first layer and in each. */
   readonly capacity: number;
   readonly depth: Depth;
+  /** Bytes that the slab can ever have. */
+  readonly mostBytes: number;
   /** Bytes that are reserved for growth and were never used, so that they take no memory. */
   readonly untouchedBytes: number;
   /** Bytes that a slab of that shape takes, after rounding up to the allocation step. */

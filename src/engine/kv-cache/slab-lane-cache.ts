@@ -7,7 +7,7 @@ import { type Depth, depthAt, evened, fitsIn, mapDepth } from './depth.js';
 import type { KvRows, LaneCache } from './lane-cache.js';
 import { cutTo, hasRoom, type Lane, prunedWithin, rowsOf, tokenRows } from './lane-state.js';
 import { PrunedPrompt, waitingRows } from './pruned-prompt.js';
-import { SlabMemory, type SlabShape } from './slab-memory.js';
+import { type GrowingMemory, SlabMemory, type SlabShape } from './slab-memory.js';
 
 export interface LaneCacheShape extends SlabShape {
   /** Capacity is rounded up to a multiple of this many tokens. */
@@ -31,12 +31,13 @@ export class SlabLaneCache implements LaneCache {
   #lanes: Lane[] = [];
   #version = 0;
 
-  constructor({ layers, kvHeads, headDim, step = 64 }: LaneCacheShape) {
+  /** `growing`: see `SlabMemory`. */
+  constructor({ layers, kvHeads, headDim, step = 64 }: LaneCacheShape, growing?: GrowingMemory) {
     this.#layers = layers;
     this.#kvHeads = kvHeads;
     this.#headDim = headDim;
     this.#step = step;
-    this.#memory = new SlabMemory({ layers, kvHeads, headDim });
+    this.#memory = new SlabMemory({ layers, kvHeads, headDim }, growing);
     this.bytesPerToken = 2 * layers * kvHeads * headDim * BYTES_PER_FLOAT;
   }
 
@@ -50,6 +51,10 @@ export class SlabLaneCache implements LaneCache {
 
   get depth(): Depth {
     return this.#memory.depth;
+  }
+
+  get mostBytes(): number {
+    return this.#memory.mostBytes;
   }
 
   get untouchedBytes(): number {
@@ -148,6 +153,17 @@ export class SlabLaneCache implements LaneCache {
     if (waiting === undefined) return { length: to - from, data, ...(whole && { pruned: whole }) };
     const rows = [waitingRows(waiting, from - pruned!.first, to - pruned!.first)];
     return { length: to - from, data, waiting: { ...waiting, rows } };
+  }
+
+  /** Bytes from the beginning of the slab to the keys of a lane in one layer, to its values, and between KV heads. */
+  strip(
+    layer: number,
+    lane: number,
+  ): { readonly keys: number; readonly values: number; readonly stride: number } {
+    const place = (tensor: number, head: number): number =>
+      BYTES_PER_FLOAT * this.#memory.offset(tensor, lane, head, 0);
+    const [keys, values] = [place(2 * layer, 0), place(2 * layer + 1, 0)];
+    return { keys, values, stride: place(2 * layer, 1) - keys };
   }
 
   /** The first `rows` rows of one layer: `[kvHeads, rows, headDim]` each. */

@@ -22,17 +22,27 @@ const MOST_ROOM = 2 ** 28;
 /** The buffer is exchanged for a smaller one when less than this part of what was written is needed. */
 const SHRINK = 0.5;
 
+/** Memory that grows where it is, and never shrinks. */
+export interface GrowingMemory {
+  readonly mostBytes: number;
+  /** At least so many floats, always from the same place on. */
+  reach(count: number): Float32Array;
+}
+
 export class SlabMemory {
   readonly #shape: SlabShape;
-  #floats = new Float32Array(0);
+  readonly #growing: GrowingMemory | undefined;
+  #floats: Float32Array = new Float32Array(0);
   #depth: Depth = 0;
   /** First float of each tensor, and the end of the last one. */
   #starts: readonly number[];
   /** Floats that the slab has ever used of the buffer. */
   #touched = 0;
 
-  constructor(shape: SlabShape) {
+  /** `growing` if the slab must not lie just anywhere. */
+  constructor(shape: SlabShape, growing?: GrowingMemory) {
     this.#shape = shape;
+    this.#growing = growing;
     this.#starts = this.#startsOf(0, 0);
   }
 
@@ -43,6 +53,10 @@ export class SlabMemory {
   /** All tensors. Another array whenever the slab moves to another buffer. */
   get floats(): Float32Array {
     return this.#floats;
+  }
+
+  get mostBytes(): number {
+    return this.#growing?.mostBytes ?? Number.POSITIVE_INFINITY;
   }
 
   /** What the buffer reserves beyond what was ever used of it. */
@@ -67,13 +81,15 @@ export class SlabMemory {
     const starts = this.#startsOf(lanes, depth);
     const needed = starts.at(-1)!;
     const strips = this.#strips(starts, depth, keptLanes, kept);
+    if (needed > this.#floats.length) this.#floats = this.#growing?.reach(needed) ?? this.#floats;
     const old = this.#floats;
-    const isInPlace = needed <= old.length && needed >= SHRINK * this.#touched;
+    const isWorthKeeping = this.#growing !== undefined || needed >= SHRINK * this.#touched;
+    const isInPlace = needed <= old.length && isWorthKeeping;
     if (isInPlace) moveWithin(old, strips);
     else {
       this.#floats = allocate(needed);
       for (const { from, to, count } of strips) copyFloats(old, from, this.#floats, to, count);
-      freeMemory(old);
+      freeMemory(old as Float32Array<ArrayBuffer>);
     }
     this.#touched = isInPlace ? Math.max(this.#touched, needed) : needed;
     this.#starts = starts;

@@ -1,6 +1,6 @@
 /**
  * Symmetric block quantisation as MatMulNBits reads it: each row is cut into blocks of 32 columns, each block has
- * one float32 scale, and codes are unsigned around the middle (8 or 128). `w ≈ scale · (code − middle)`.
+ * one scale (that of four-bit codes fits into a bfloat16), and codes are unsigned around the middle (8 or 128). `w ≈ scale · (code − middle)`.
  * Four-bit codes lie two to a byte, the earlier column in the low half.
  */
 
@@ -72,7 +72,18 @@ function blockScale(weights: Float32Array, first: number, last: number, bits: 4 
       extreme = weights[i]!;
     }
   }
-  return extreme === 0 ? 0 : Math.fround(extreme / -(1 << (bits - 1)));
+  const scale = extreme === 0 ? 0 : Math.fround(extreme / -(1 << (bits - 1)));
+  return bits === 4 ? toBfloat16(scale) : scale;
+}
+
+const float = new Float32Array(1);
+const floatBits = new Uint32Array(float.buffer);
+
+/** The nearest number of eight significant bits, halves away from zero; a scale needs no more. */
+function toBfloat16(value: number): number {
+  float[0] = value;
+  floatBits[0] = (floatBits[0]! + 0x8000) & 0xffff0000;
+  return float[0]!;
 }
 
 function writeNibbles(

@@ -60,9 +60,9 @@ export class CacheFeeds {
     const feeds = this.#perLayer((layer) => {
       const shape = [...headSizes('step', lanes, kvHeads), depthAt(this.#cache.depth, layer), headDim];
       const { keys, values } = this.#cache.layerBlock(layer, firstLane, lanes);
-      return { key: floats(keys, shape), value: floats(values, shape) };
+      return { key: floats(unshared(keys), shape), value: floats(unshared(values), shape) };
     });
-    this.#blocks.set(key, feeds);
+    if (!isShared(this.#cache.layerBlock(0, firstLane, lanes).keys)) this.#blocks.set(key, feeds);
     return feeds;
   }
 
@@ -89,3 +89,8 @@ export class CacheFeeds {
     return feeds;
   }
 }
+
+/** Memory that kernels share, which the runtime does not read. */
+const isShared = ({ buffer }: Float32Array): boolean => buffer instanceof SharedArrayBuffer;
+const unshared = (values: Float32Array): Float32Array =>
+  isShared(values) ? new Float32Array(values) : values;

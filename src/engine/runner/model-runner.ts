@@ -6,6 +6,7 @@ import { decoderTensorNames } from '../checkpoint/decoder-tensors.js';
 import type { CompiledModel } from '../compiler/compiled-model.js';
 import type { Variant } from '../graph/pipeline.js';
 import { plainVariant } from '../graph/pipeline.js';
+import { KernelSteps } from '../kernels/kernel-steps.js';
 import { SlabLaneCache } from '../kv-cache/slab-lane-cache.js';
 import { decoderInputs } from '../models/layers.js';
 import type { RotaryTables } from '../models/rotary.js';
@@ -13,6 +14,7 @@ import { rotaryTables } from '../models/rotary.js';
 import type { DecoderShape } from '../visual-tokens/flops.js';
 import { CacheFeeds } from './cache-feeds.js';
 import { EmbeddingTable } from './embedding-table.js';
+import { KernelForward } from './kernel-forward.js';
 import { MergedFeeds } from './merged-feeds.js';
 import type { Feeds, Tensor } from './ort-session.js';
 import { floats } from './ort-session.js';
@@ -27,8 +29,8 @@ import { rotaryPositions, rowPlaces, visibilityMask } from './step-inputs.js';
 import { VariantSessions } from './variant-sessions.js';
 
 const firstRotaryLength = 2048;
-/** New tokens from which the prompt graph is the faster one (measured: they meet at about 32). */
-const promptGraphRows = 32;
+/** New tokens of a prompt from which graphs are faster than steps, be those kernels or graphs (measured). */
+const promptRows = 24;
 
 /** What a variant reads and returns beyond the plain step. */
 export interface StepExtras {
@@ -50,6 +52,8 @@ export interface StepResult {
 export interface RunnerOptions {
   /** Whether long prompts run in a graph of their own; measured if absent. */
   readonly promptGraph?: boolean;
+  /** Whether steps run by kernels of our own where they can (default: yes). */
+  readonly kernels?: boolean;
   /** Beginning of the files that then tell, on closing, the time of every node. */
   readonly profilePrefix?: string;
 }
@@ -64,6 +68,7 @@ export class ModelRunner implements Runner {
   readonly #passes: PromptPasses;
   readonly #feeds = new MergedFeeds();
   readonly #cacheFeeds: CacheFeeds;
+  readonly #kernels: KernelForward | undefined;
   #rotary: { readonly tables: RotaryTables; readonly feeds: Feeds };
 
   private constructor(
@@ -71,6 +76,7 @@ export class ModelRunner implements Runner {
     checkpoint: Checkpoint,
     sessions: VariantSessions,
     hasPromptGraph: boolean,
+    kernels: KernelSteps | undefined,
   ) {
     this.#config = model.config;
     this.#hasPromptGraph = hasPromptGraph;
@@ -80,7 +86,8 @@ export class ModelRunner implements Runner {
       decoderTensorNames(model.config).embedding,
       model.config.hiddenSize,
     );
-    this.cache = new SlabLaneCache(model.config);
+    this.cache = new SlabLaneCache(model.config, kernels?.slab);
+    this.#kernels = kernels && new KernelForward(model.config, kernels, this.cache, this);
     this.#cacheFeeds = new CacheFeeds(this.cache, model.config);
     this.#buffers = new StepBufferPool(model.config);
     this.#passes = new PromptPasses(model.config, this.cache);
@@ -95,10 +102,15 @@ export class ModelRunner implements Runner {
     options: RunnerOptions = {},
   ): Promise<ModelRunner> {
     const hasPromptGraph = options.promptGraph ?? (await promptKernelsPay(model, threads));
+    const kernels = options.kernels === false ? undefined : await KernelSteps.load(model, threads);
     const sessions = new VariantSessions(model, threads, Date.now, options.profilePrefix);
-    await sessions.get(plainVariant);
+    if (kernels === undefined || !hasPromptGraph) await sessions.get(plainVariant);
     if (hasPromptGraph) await sessions.get(plainVariant, 'prompt');
-    return new ModelRunner(model, checkpoint, sessions, hasPromptGraph);
+    return new ModelRunner(model, checkpoint, sessions, hasPromptGraph, kernels);
+  }
+
+  get rowsAreExact(): boolean {
+    return this.#kernels !== undefined;
   }
 
   get vocabSize(): number {
@@ -120,11 +132,14 @@ export class ModelRunner implements Runner {
   async step(request: ForwardRequest, extras: StepExtras = plainStep): Promise<StepResult> {
     const { firstLane, lanes, rows, trees } = request;
     if (request.pruning !== undefined) return this.#prune(request, request.pruning, extras);
+    if (this.#kernels !== undefined && isKernelStep(request, extras)) {
+      return { logits: this.#kernels.run(request), opened: {} };
+    }
     const lengths = Array.from({ length: lanes }, (_, i) => this.cache.length(firstLane + i));
     const isPromptChunk = lanes === 1 && trees === undefined && (rows > 1 || lengths[0] === 0);
     if (this.#isRagged(firstLane, lanes, isPromptChunk)) return this.#raggedStep(request, extras);
     const capacity = isPromptChunk ? lengths[0]! : this.cache.capacity;
-    const phase = this.#hasPromptGraph && isPromptChunk && rows >= promptGraphRows ? 'prompt' : 'step';
+    const phase = this.#hasPromptGraph && isPromptChunk && rows >= promptRows ? 'prompt' : 'step';
     const shape: StepShape = { phase, lanes, rows, capacity, logitRows: request.logitRows.length };
     const buffers = this.#fill(shape, request, lengths);
     const past = isPromptChunk
@@ -190,7 +205,18 @@ export class ModelRunner implements Runner {
     return session.run({ ...run.feeds(identity), ...this.#rotary.feeds, ...past, ...feeds }, run.fetches());
   }
 
+  embed({ tokenIds, embedded }: ForwardRequest, out: Float32Array): void {
+    this.#embed(tokenIds, embedded, out);
+  }
+
+  rotary({ firstLane, lanes, rows }: ForwardRequest): RotaryTables {
+    const lengths = Array.from({ length: lanes }, (_, i) => this.cache.length(firstLane + i));
+    this.#growRotary(Math.max(...lengths), rows);
+    return this.#rotary.tables;
+  }
+
   async close(): Promise<void> {
+    await this.#kernels?.close();
     await this.#sessions.close();
     this.#embeddings.close();
   }
@@ -237,6 +263,12 @@ export class ModelRunner implements Runner {
     };
     return { tables, feeds };
   }
+}
+
+/** Whether kernels of our own take a step: few rows, or many lanes, and nothing opened. */
+function isKernelStep({ lanes, rows, trees }: ForwardRequest, { variant }: StepExtras): boolean {
+  const isLongPrompt = lanes === 1 && trees === undefined && rows >= promptRows;
+  return variant === plainVariant && !isLongPrompt;
 }
 
 function openedFloats(

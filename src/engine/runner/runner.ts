@@ -59,6 +59,8 @@ export interface Runner {
   readonly contextLength: number;
   readonly shape: DecoderShape;
   readonly cache: LaneCache;
+  /** Whether a row of a step has the same bits alone, among others, and behind rows that are cached or new. */
+  readonly rowsAreExact: boolean;
   /**
    * Computes the new tokens, appends their keys and values to the cache of each lane, and returns the logits
    * `[logitRows.length, vocabSize]`, which stay valid until the next call. Of a tree all rows that count are

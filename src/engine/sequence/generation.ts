@@ -32,6 +32,8 @@ export interface GenerationModel {
   readonly drafting: Drafting | undefined;
   /** Whether rows are rounded to 8 bits on their way through the model. */
   readonly isQuantized: boolean;
+  /** See `Runner`. */
+  readonly rowsAreExact: boolean;
   /** What holds where a request says nothing: of the model, of the server. */
   readonly efficiency: readonly EfficiencyOptions[];
 }
@@ -168,7 +170,7 @@ export class Generation {
   /** `tokens` are those of one choice, and grow with it. */
   openDrafter(tokens: readonly number[], rules: DraftRules): Drafter | undefined {
     const { drafts, request, model } = this;
-    if (drafts === undefined || (drafts.strict && model.isQuantized)) return undefined;
+    if (drafts === undefined || (drafts.strict && model.isQuantized && !model.rowsAreExact)) return undefined;
     return model.drafting?.begin({
       tokens,
       rules,

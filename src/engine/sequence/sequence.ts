@@ -74,7 +74,7 @@ export class Sequence {
 
   /** True if near ties are left to plain steps; draws have no ties. */
   get isStrict(): boolean {
-    return this.generation.drafts?.strict === true;
+    return this.generation.drafts?.strict === true && !this.generation.model.rowsAreExact;
   }
 
   /** Tokens that may still come. */

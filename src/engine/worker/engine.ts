@@ -64,7 +64,7 @@ export class Engine {
     this.#drafting = openDrafting(model, config);
     this.#scheduler = new Scheduler(model.runner, this.#prefixes, this.#drafting, {
       ...config,
-      kvCacheBytes: bytes.kv,
+      kvCacheBytes: Math.min(bytes.kv, model.runner.cache.mostBytes),
     });
     this.#requireMemory(this.#scheduler.longestSequence);
     this.#intake = new Intake(model, config, this.#drafting, this.#scheduler.longestSequence);

@@ -56,6 +56,7 @@ export class Intake {
       },
       drafting,
       isQuantized: model.info.weights !== 'fp32',
+      rowsAreExact: runner.rowsAreExact,
       efficiency: [model.efficiency ?? {}, config.efficiency],
     };
   }

@@ -20,6 +20,7 @@ const model = {
   cost: { shape: new FakeRunner().shape, kvRowBytes: 1, chunk: 128 },
   drafting: undefined,
   isQuantized: false,
+  rowsAreExact: false,
   efficiency: [],
 };
 

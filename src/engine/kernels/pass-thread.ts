@@ -1,0 +1,57 @@
+/** One of the threads of a step: its kernels, its share of the work, and its meetings with the others. */
+
+import type { StepRoom } from './decoder-layout.js';
+import type { KernelSet } from './kernel-set.js';
+
+/** Integers of the shared memory, whose buffer changes when it grows. */
+export type ReadIntegers = () => Int32Array;
+
+/** Rows that every thread works on by itself, since that is quicker than a meeting. */
+const fewRows = 1;
+
+export class PassThread {
+  readonly kernels: KernelSet;
+  readonly index: number;
+  readonly #count: number;
+  readonly #meeting: number;
+  readonly #read: ReadIntegers;
+  #integers: Int32Array = new Int32Array(0);
+
+  constructor(kernels: KernelSet, index: number, count: number, room: StepRoom, read: ReadIntegers) {
+    this.kernels = kernels;
+    this.index = index;
+    this.#count = count;
+    this.#meeting = room.meeting;
+    this.#read = read;
+  }
+
+  /** Sees the memory as it is now. */
+  begin(): void {
+    this.#integers = this.#read();
+  }
+
+  integer(address: number, index = 0): number {
+    return this.#integers[(address >> 2) + index]!;
+  }
+
+  /** Of `count` things, those from the first number up to the second. */
+  share(count: number): readonly [number, number] {
+    const part = (thread: number) => Math.floor((count * thread) / this.#count);
+    return [part(this.index), part(this.index + 1)];
+  }
+
+  /** The share of work on whole rows: of few rows all of them, which threads then write twice alike. */
+  rowShare(rows: number): readonly [number, number] {
+    return rows <= fewRows ? [0, rows] : this.share(rows);
+  }
+
+  /** Returns when all threads are here. */
+  meet(): void {
+    if (this.#count > 1) this.kernels.meet(this.#meeting, this.#count);
+  }
+
+  /** After work in shares of rows. */
+  meetAbout(rows: number): void {
+    if (rows > fewRows) this.meet();
+  }
+}
