@@ -4,7 +4,7 @@ import type { TokenPruning } from '../../src/core/efficiency.js';
 import type { LoadedModel } from '../../src/engine/loaded-model.js';
 import { answer } from './answers.js';
 import type { Question } from './questions.js';
-import { type Reducer, reducedRows } from './reducers.js';
+import { draws, type Reducer, reducedRows } from './reducers.js';
 
 export interface Setting {
   /** Share of the tokens of an image, in (0, 1]. */
@@ -22,9 +22,6 @@ export interface Result extends Setting {
   readonly flops: number;
 }
 
-/** Draws of random dropping, which are averaged. */
-const randomSeeds = [1, 2];
-
 /** `depth` is where pruned prompts lose their visual tokens. */
 export async function measure(
   model: LoadedModel,
@@ -32,15 +29,15 @@ export async function measure(
   { keep, reducer, pruned }: Setting,
   depth: TokenPruning,
 ): Promise<Result> {
-  const seeds = reducer === 'random' && keep < 1 ? randomSeeds : [0];
+  const ways = draws(reducer, keep);
   const right = questions.map(() => 0);
   let [flops, tokens] = [0, 0];
-  for (const seed of seeds) {
+  for (let draw = 0; draw < ways; draw++) {
     for (const [i, question] of questions.entries()) {
-      const rows = await reducedRows(model.vision!, question.image, keep, reducer, seed * 1000 + i);
+      const rows = await reducedRows(model.vision!, question.image, keep, reducer, draw, i);
       const { isRight, promptFlops } = await answer(model, question, rows, pruned ? depth : undefined);
-      if (isRight) right[i]! += 1 / seeds.length;
-      flops += promptFlops / questions.length / seeds.length;
+      if (isRight) right[i]! += 1 / ways;
+      flops += promptFlops / questions.length / ways;
       tokens = rows.length / model.vision!.width;
     }
   }

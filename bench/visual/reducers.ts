@@ -8,12 +8,25 @@ import { mergedCount } from '../../src/engine/visual-tokens/merge-groups.js';
 export const reducers = ['merged', 'pooled', 'every n-th', 'random'] as const;
 export type Reducer = (typeof reducers)[number];
 
-/** The rows of an image, `[tokens, width]`; `seed` is for those that are dropped at random. */
+/** Draws of random dropping, which are averaged. */
+const randomDraws = 2;
+
+/**
+ * In how many ways a reducer may leave the same number of tokens: every n-th token may begin with each of the first n,
+ * which makes a difference where things stand in rows and columns, as those of nano's pictures do.
+ */
+export function draws(reducer: Reducer, keep: number): number {
+  if (keep === 1) return 1;
+  return reducer === 'random' ? randomDraws : reducer === 'every n-th' ? Math.floor(1 / keep) : 1;
+}
+
+/** The rows of an image, `[tokens, width]`, in one of the ways that `draws` counts; `seed` names the image. */
 export async function reducedRows(
   vision: Vision,
   image: ImagePart,
   keep: number,
   reducer: Reducer,
+  draw: number,
   seed: number,
 ): Promise<Float32Array> {
   if (reducer === 'merged') return look(vision, image, { keep, order: 'reference' });
@@ -21,7 +34,8 @@ export async function reducedRows(
   const rows = await look(vision, image, undefined);
   const count = rows.length / vision.width;
   const left = mergedCount(count, keep);
-  const places = reducer === 'random' ? randomPlaces(count, left, seed) : evenPlaces(count, left);
+  const places =
+    reducer === 'random' ? randomPlaces(count, left, draw * 1000 + seed) : evenPlaces(count, left, draw);
   const chosen = new Float32Array(left * vision.width);
   places.forEach((place, i) => {
     chosen.set(rows.subarray(place * vision.width, (place + 1) * vision.width), i * vision.width);
@@ -39,8 +53,8 @@ async function look(
   return (await vision.look(planned!)).rows;
 }
 
-const evenPlaces = (count: number, left: number): number[] =>
-  Array.from({ length: left }, (_, i) => Math.floor(((i + 0.5) * count) / left));
+const evenPlaces = (count: number, left: number, start: number): number[] =>
+  Array.from({ length: left }, (_, i) => Math.min(count - 1, Math.floor((i * count) / left) + start));
 
 /** A sample without repetition, in the order of the image. */
 function randomPlaces(count: number, left: number, seed: number): number[] {
