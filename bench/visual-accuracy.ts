@@ -16,7 +16,7 @@ import { basename, join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { closeModel } from '../src/engine/loaded-model.js';
 import { loadModel } from '../src/engine/model-loader.js';
-import { accuracyPlot } from './visual/accuracy-plot.js';
+import { accuracyPlot, type PlottedSet } from './visual/accuracy-plot.js';
 import { lossTable, points, taskTable } from './visual/accuracy-tables.js';
 import { lossOf, mean, measure, type Result, type Setting } from './visual/measure.js';
 import { type Question, readQuestions } from './visual/questions.js';
@@ -69,19 +69,17 @@ async function measureSet(name: string, questions: readonly Question[]): Promise
   return results;
 }
 
-const sets: { name: string; questions: number; results: object[] }[] = [];
-const plotted: { name: string; results: Result[] }[] = [];
+const sets: (PlottedSet & { readonly questions: number })[] = [];
 for (const path of flags.set!) {
   const name = basename(path, '.json');
   const questions = readQuestions(path, Number(flags.stride));
   const results = await measureSet(name, questions);
   console.log(lossTable(name, results));
   for (const pruned of [false, true]) console.log(taskTable(questions, results, pruned));
-  plotted.push({ name, results });
   const summary = results.map(({ right, ...rest }) => ({ ...rest, accuracy: mean(right) }));
   sets.push({ name, questions: questions.length, results: summary });
 }
 await closeModel(model);
-if (flags.plot !== undefined) writeFileSync(flags.plot, accuracyPlot(plotted));
+if (flags.plot !== undefined) writeFileSync(flags.plot, accuracyPlot(sets));
 if (flags.json !== undefined) writeFileSync(flags.json, JSON.stringify(sets));
 console.log(JSON.stringify({ bench: 'visual-accuracy', depth, sets }));

@@ -1,12 +1,18 @@
 /** Answers lost against operations saved as an SVG: a row of panels for each set, without pruning and with it. */
 
-import { lossOf, mean, type Result } from './measure.js';
+import type { Setting } from './measure.js';
 import { type Reducer, reducers } from './reducers.js';
+
+export interface PlottedResult extends Setting {
+  /** 0–1 */
+  readonly accuracy: number;
+  readonly flops: number;
+}
 
 export interface PlottedSet {
   readonly name: string;
   /** The first one is that with all tokens. */
-  readonly results: readonly Result[];
+  readonly results: readonly PlottedResult[];
 }
 
 const panel = { width: 330, height: 190, left: 54, top: 44 } as const;
@@ -63,18 +69,18 @@ export function accuracyPlot(sets: readonly PlottedSet[]): string {
   ].join('\n');
 }
 
-function placeOf(result: Result, dense: Result): Place {
-  return { fewer: dense.flops / result.flops, lost: 100 * lossOf(result, dense).loss };
+function placeOf(result: PlottedResult, dense: PlottedResult): Place {
+  return { fewer: dense.flops / result.flops, lost: 100 * (dense.accuracy - result.accuracy) };
 }
 
 function panels({ name, results }: PlottedSet, row: number, axes: Axes): string {
   const top = panel.top + row * (panel.height + gap.down);
-  const all = (100 * mean(results[0]!.right)).toFixed(0);
+  const all = (100 * results[0]!.accuracy).toFixed(0);
   return [false, true]
     .map((pruned, column) => {
       const left = panel.left + column * (panel.width + gap.across);
       const own = results.filter((result) => result.pruned === pruned);
-      const at = (result: Result) => {
+      const at = (result: PlottedResult) => {
         const { fewer, lost } = placeOf(result, results[0]!);
         return { x: left + across(fewer, axes), y: top + down(lost, axes) };
       };
