@@ -6,8 +6,8 @@
  *     [--stride 1] [--reducers merged,random] [--start 0.5 --end 0.786] [--plot accuracy.svg] [--json results.json]
  *
  * For models whose image is one run of tokens (LLaVA-1.5 and its like). Greedy, fp32. Pooled images may have fewer
- * tokens than asked, since their grid is square. Every n-th token is the mean over all n places to begin. Differences are those from the same questions with all tokens; their
- * standard error is that of paired answers.
+ * tokens than asked, since their grid is square. Every n-th token is the mean over up to four places to begin.
+ * Differences are those from the same questions with all tokens; their standard error is that of paired answers.
  */
 
 import { writeFileSync } from 'node:fs';

@@ -63,10 +63,15 @@ export function accuracyPlot(sets: readonly PlottedSet[]): string {
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" font-family="system-ui, sans-serif" font-size="12" fill="#333">`,
     `<rect width="${width}" height="${height}" fill="#fff"/>`,
     ...sets.map((set, row) => panels(set, row, axes)),
-    legend(bottom + 70),
+    legend(shownOf(sets.flatMap(({ results }) => results)), bottom + 70),
     '</svg>',
     '',
   ].join('\n');
+}
+
+/** Reducers that left something out. */
+function shownOf(results: readonly PlottedResult[]): Reducer[] {
+  return reducers.filter((name) => results.some(({ keep, reducer }) => keep < 1 && reducer === name));
 }
 
 function placeOf(result: PlottedResult, dense: PlottedResult): Place {
@@ -84,7 +89,7 @@ function panels({ name, results }: PlottedSet, row: number, axes: Axes): string 
         const { fewer, lost } = placeOf(result, results[0]!);
         return { x: left + across(fewer, axes), y: top + down(lost, axes) };
       };
-      const lines = reducers.map((reducer) =>
+      const lines = shownOf(results).map((reducer) =>
         line(own.filter((result) => result.keep === 1 || result.reducer === reducer).map(at), reducer),
       );
       const title = pruned ? 'and pruned in the decoder' : `${name}, ${all} % with all tokens`;
@@ -144,9 +149,9 @@ function line(points: readonly { x: number; y: number }[], reducer: Reducer): st
   return `<path d="${path}" fill="none" stroke="${color}" stroke-width="2" stroke-dasharray="${dashes[reducer]}"/>${dots.join('')}`;
 }
 
-function legend(y: number): string {
+function legend(shown: readonly Reducer[], y: number): string {
   const middle = panel.left + panel.width + gap.across / 2;
-  const items = reducers.map((reducer, i) => {
+  const items = shown.map((reducer, i) => {
     const x = panel.left + i * 175;
     const stroke = `stroke="${colors[reducer]}" stroke-width="2" stroke-dasharray="${dashes[reducer]}"`;
     return `<path d="M${x} ${y}h28" ${stroke}/><text x="${x + 36}" y="${y + 4}">${names[reducer]}</text>`;

@@ -8,16 +8,18 @@ import { mergedCount } from '../../src/engine/visual-tokens/merge-groups.js';
 export const reducers = ['merged', 'pooled', 'every n-th', 'random'] as const;
 export type Reducer = (typeof reducers)[number];
 
-/** Draws of random dropping, which are averaged. */
+/** Draws of random dropping, and places where every n-th token begins, which are averaged. */
 const randomDraws = 2;
+const mostStarts = 4;
 
 /**
- * In how many ways a reducer may leave the same number of tokens: every n-th token may begin with each of the first n,
+ * In how many ways a reducer may leave the same number of tokens: every n-th token may begin with any of the first n,
  * which makes a difference where things stand in rows and columns, as those of nano's pictures do.
  */
 export function draws(reducer: Reducer, keep: number): number {
   if (keep === 1) return 1;
-  return reducer === 'random' ? randomDraws : reducer === 'every n-th' ? Math.floor(1 / keep) : 1;
+  if (reducer === 'random') return randomDraws;
+  return reducer === 'every n-th' ? Math.min(mostStarts, Math.floor(1 / keep)) : 1;
 }
 
 /** The rows of an image, `[tokens, width]`, in one of the ways that `draws` counts; `seed` names the image. */
@@ -35,7 +37,9 @@ export async function reducedRows(
   const count = rows.length / vision.width;
   const left = mergedCount(count, keep);
   const places =
-    reducer === 'random' ? randomPlaces(count, left, draw * 1000 + seed) : evenPlaces(count, left, draw);
+    reducer === 'random'
+      ? randomPlaces(count, left, draw * 1000 + seed)
+      : evenPlaces(count, left, draw / draws(reducer, keep));
   const chosen = new Float32Array(left * vision.width);
   places.forEach((place, i) => {
     chosen.set(rows.subarray(place * vision.width, (place + 1) * vision.width), i * vision.width);
@@ -53,8 +57,9 @@ async function look(
   return (await vision.look(planned!)).rows;
 }
 
+/** `start`, in [0, 1), is how far between two tokens that are left the first one stands. */
 const evenPlaces = (count: number, left: number, start: number): number[] =>
-  Array.from({ length: left }, (_, i) => Math.min(count - 1, Math.floor((i * count) / left) + start));
+  Array.from({ length: left }, (_, i) => Math.floor(((i + start) * count) / left));
 
 /** A sample without repetition, in the order of the image. */
 function randomPlaces(count: number, left: number, seed: number): number[] {
