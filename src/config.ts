@@ -16,6 +16,7 @@ import { serverConfigSchema } from './server/config.js';
 const maxConfigBytes = 1 << 20;
 
 export const weightChoices = ['auto', 'int4', 'int8', 'fp32'] as const;
+const optimizeChoices = ['latency', 'throughput'] as const;
 
 const modelSchema = z.strictObject({
   /** The name that callers use; by default the last part of the source. */
@@ -26,6 +27,8 @@ const modelSchema = z.strictObject({
   /** A folder (relative to the configuration file) or `org/name[@revision]` on the hub. */
   source: z.string().min(1).max(4096),
   weights: z.enum(weightChoices).default('auto'),
+  /** What steps of int4 models are made for: few sequences at once (kernels), or eight and more (a graph). */
+  optimizeFor: z.enum(optimizeChoices).default('latency'),
   /** Cores for one step of this model; by default all but none of them are kept back on one or two cores. */
   threads: z.int().min(1).max(256).optional(),
   /** For this model, over `engine.efficiency`. */
@@ -46,6 +49,7 @@ export interface ModelConfig {
   readonly id: string;
   readonly source: string;
   readonly weights: (typeof weightChoices)[number];
+  readonly optimizeFor: (typeof optimizeChoices)[number];
   readonly threads: number;
   readonly efficiency: EfficiencyOptions;
 }
@@ -107,12 +111,13 @@ function overlay(raw: unknown, flags: ConfigOverrides): unknown {
 function finish(data: z.output<typeof configSchema>, folder: string, flags: ConfigOverrides): Config {
   // A flag is read from where the user stands, the file's own paths from where the file lies.
   const from = flags.model === undefined ? folder : process.cwd();
-  const models = data.models.map(({ id, source, weights, threads, efficiency }) => {
+  const models = data.models.map(({ id, source, weights, optimizeFor, threads, efficiency }) => {
     const path = resolvePath(source, from);
     return Object.freeze({
       id: id ?? nameOf(source),
       source: statSync(path, { throwIfNoEntry: false })?.isDirectory() ? path : source,
       weights,
+      optimizeFor,
       threads: threads ?? cpus().length,
       efficiency,
     });

@@ -69,7 +69,8 @@ async function close(backend: EngineHost, listener: Listener, logger: Logger, co
 async function prepare(model: ModelConfig, { cacheFolder, engine }: Config): Promise<ModelOptions> {
   const { checkpoint } = await makeReady(model, cacheFolder);
   checkpoint.close();
-  const { id, weights, threads, efficiency } = model;
+  const { id, weights, optimizeFor, threads, efficiency } = model;
   const { folder } = checkpoint;
-  return { id, folder, weights, threads, cacheDir: cacheFolder, efficiency, images: engine.images };
+  const cacheDir = cacheFolder;
+  return { id, folder, weights, optimizeFor, threads, cacheDir, efficiency, images: engine.images };
 }

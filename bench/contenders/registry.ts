@@ -6,6 +6,8 @@ import type { Contender } from './contender.js';
 export const contenders = {
   'trimtab int4': async (model: ModelName): Promise<Contender> =>
     new (await import('./trimtab.js')).Trimtab(model, 'int4'),
+  'trimtab int4 throughput': async (model: ModelName): Promise<Contender> =>
+    new (await import('./trimtab.js')).Trimtab(model, 'int4', 'throughput'),
   'trimtab int8': async (model: ModelName): Promise<Contender> =>
     new (await import('./trimtab.js')).Trimtab(model, 'int8'),
   'trimtab int4 HTTP': async (model: ModelName): Promise<Contender> =>

@@ -16,12 +16,14 @@ const { prefillChunk } = engineConfigSchema.parse({});
 export class Trimtab implements Contender {
   readonly #model: ModelName;
   readonly #weights: TrimtabWeights;
+  readonly #optimizeFor: 'latency' | 'throughput';
   #runner: Runner | undefined;
   #prompt = 0;
 
-  constructor(model: ModelName, weights: TrimtabWeights) {
+  constructor(model: ModelName, weights: TrimtabWeights, optimizeFor: 'latency' | 'throughput' = 'latency') {
     this.#model = model;
     this.#weights = weights;
+    this.#optimizeFor = optimizeFor;
   }
 
   async load(): Promise<void> {
@@ -29,6 +31,7 @@ export class Trimtab implements Contender {
       id: this.#model,
       folder: await ensureCheckpoint(this.#model),
       weights: this.#weights,
+      optimizeFor: this.#optimizeFor,
       cacheDir: compiledFolder(this.#model),
       threads,
     });

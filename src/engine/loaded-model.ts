@@ -44,6 +44,8 @@ export interface ModelOptions {
   /** Checkpoint folder. */
   readonly folder: string;
   readonly weights: 'int4' | 'int8' | 'fp32' | 'auto';
+  /** See the configuration; latency if absent. */
+  readonly optimizeFor?: 'latency' | 'throughput';
   /** Where compiled graphs are kept. */
   readonly cacheDir: string;
   /** Threads of the runtime. */

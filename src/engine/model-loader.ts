@@ -22,14 +22,15 @@ export const loadModel: LoadModel = async (options): Promise<LoadedModel> => {
   const limits = options.images ?? imageConfigSchema.parse({});
   const vision =
     eyes && (await Vision.load(eyes, checkpoint, visualTokens(tokenizer, eyes), limits, threads));
-  const runner = await ModelRunner.load(compiled, checkpoint, threads);
+  const kernels = options.optimizeFor !== 'throughput';
+  const runner = await ModelRunner.load(compiled, checkpoint, threads, { kernels });
   const fromTokenizer = tokenizer.eosTokenId === undefined ? [] : [tokenizer.eosTokenId];
   const answerFormat = detectAnswerFormat(tokenizer);
   return {
     runner,
     efficiency: options.efficiency,
     draftFolder: join(cacheDir, 'drafts'),
-    machine: JSON.stringify([compiled.key, threads, runtimeVersion, cpus()[0]?.model]),
+    machine: JSON.stringify([compiled.key, threads, runner.rowsAreExact, runtimeVersion, cpus()[0]?.model]),
     tokenizer,
     ...(vision === undefined ? {} : { vision }),
     eosTokenIds: [...new Set([...compiled.config.eosTokenIds, ...fromTokenizer])],

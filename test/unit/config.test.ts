@@ -20,7 +20,10 @@ const models = 'models:\n  - source: somewhere/else\n';
 describe('loadConfig', () => {
   it('should read the configuration that ships with the package', () => {
     const config = loadConfig(fileURLToPath(new URL('../../config/default.yaml', import.meta.url)));
-    expect(config).toMatchObject({ server: { port: 8080 }, models: [{ id: 'nano', weights: 'auto' }] });
+    expect(config).toMatchObject({
+      server: { port: 8080 },
+      models: [{ id: 'nano', weights: 'auto', optimizeFor: 'latency' }],
+    });
   });
 
   it.each([
@@ -31,6 +34,11 @@ describe('loadConfig', () => {
       /test\.yaml:2: server\.prot: is not a known setting/,
     ],
     ['a value out of range', `engine:\n\n  maxLanes: 0\n${models}`, /test\.yaml:3: engine\.maxLanes: /],
+    [
+      'an unknown aim',
+      `${models}    optimizeFor: fun\n`,
+      /test\.yaml:3: models\.0\.optimizeFor: .*"latency"\|"throughput"/,
+    ],
     ['broken YAML', `server: [1\n${models}`, /test\.yaml:\d+: /],
     ['no models', 'models: []\n', /models: /],
     ['a list at the top', '- 1\n', /expected object/],

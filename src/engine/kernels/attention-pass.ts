@@ -6,6 +6,11 @@ import type { LayerWeights, StepRoom } from './decoder-layout.js';
 import { mostRows, stripIntegers } from './decoder-layout.js';
 import type { PassThread } from './pass-thread.js';
 
+/** Neighbouring segments whose rows are fetched together: in shorter runs memory does not reach its speed. */
+const fetchedSegments = 4;
+/** With fewer rows it is quicker to wait for them. */
+const fetchedRows = 32;
+
 /** A layer of a step. */
 export interface LayerStep {
   readonly layer: number;
@@ -108,26 +113,50 @@ export class AttentionPass {
     segments.forEach((count, i) => {
       for (let kvHead = 0; kvHead < kvHeads; kvHead++) {
         for (let segment = 0; segment < count; segment++, index++) {
-          if (index >= from && index < to) this.#attend(step, { index, row: first + i, kvHead, segment });
+          if (index < from || index >= to) continue;
+          const unit = { index, row: first + i, kvHead, segment };
+          const isRun = segment % fetchedSegments === 0 || index === from;
+          if (isRun)
+            this.#fetch(step, unit, Math.min(to - index, fetchedSegments - (segment % fetchedSegments)));
+          this.#attend(step, unit);
         }
       }
     });
   }
 
+  /** The cached rows of a run of segments. */
+  #fetch(step: LayerStep, { row, kvHead, segment }: Unit, segments: number): void {
+    const past = this.#past(step, row);
+    const first = segment * segmentTokens;
+    const rows = Math.min(past, first + segments * segmentTokens) - first;
+    if (rows < fetchedRows) return;
+    const { keys, values } = this.#cached(step, row, kvHead, first);
+    const sink = this.#room.scores[this.#thread.index]!;
+    for (const from of [keys, values]) this.#thread.kernels.fetch(from, from + rows * this.#headBytes, sink);
+  }
+
+  /** Addresses of a cached row. */
+  #cached(step: LayerStep, row: number, kvHead: number, token: number): Record<'keys' | 'values', number> {
+    const strip = (part: number): number =>
+      this.#thread.integer(this.#room.strips, step.layer * stripIntegers + part);
+    const lane = Math.floor(row / step.perLane);
+    const place = strip(2) * (lane * this.#config.kvHeads + kvHead) + token * this.#headBytes;
+    return { keys: strip(0) + place, values: strip(1) + place };
+  }
+
   #attend(step: LayerStep, { index, row, kvHead, segment }: Unit): void {
-    const { queries, newKeys, newValues, strips, sights, scores } = this.#room;
+    const { queries, newKeys, newValues, sights, scores } = this.#room;
     const past = this.#past(step, row);
     const [begin, end] = [segment * segmentTokens, (segment + 1) * segmentTokens];
     const [firstPast, firstNew] = [Math.min(begin, past), Math.max(begin - past, 0)];
-    const strip = (part: number): number => this.#thread.integer(strips, step.layer * stripIntegers + part);
     const lane = Math.floor(row / step.perLane);
-    const cached = strip(2) * (lane * this.#config.kvHeads + kvHead) + firstPast * this.#headBytes;
+    const cached = this.#cached(step, row, kvHead, firstPast);
     const fresh = this.#newRow(step, lane * step.perLane, kvHead);
     this.#thread.kernels.attend(
       queries.address + row * queries.stride + kvHead * this.#group * this.#headBytes,
       this.#partial(index),
-      strip(0) + cached,
-      strip(1) + cached,
+      cached.keys,
+      cached.values,
       Math.min(end, past) - firstPast,
       newKeys + fresh,
       newValues + fresh,

@@ -3,6 +3,7 @@
 import { setFlagsFromString } from 'node:v8';
 import type { DecoderConfig } from '../checkpoint/decoder-config.js';
 import { attentionKernel } from './attention.js';
+import { fetchKernel } from './fetch.js';
 import { joinKernel } from './join.js';
 import { matmulKernel } from './matmul.js';
 import { meetingKernel } from './meeting.js';
@@ -15,6 +16,7 @@ type Call = (...integers: number[]) => void;
 
 export interface KernelSet {
   readonly attend: Call;
+  readonly fetch: Call;
   readonly join: Call;
   readonly matmul: Call;
   readonly matmulAdd: Call;
@@ -30,6 +32,7 @@ export interface KernelSet {
 export function compileKernels(config: DecoderConfig): WebAssembly.Module | undefined {
   const bytes = encodeModule([
     attentionKernel(config),
+    fetchKernel(),
     joinKernel(config),
     matmulKernel('matmul', false),
     matmulKernel('matmulAdd', true),
