@@ -1,7 +1,7 @@
 """LoRA adapters on nano, made with `peft` and kept in its layout under models/nano-adapters/.
 
     python adapters.py make                       writes the held-out set of each, eval.json
-    python adapters.py train json --steps 400     writes adapter_config.json and adapter_model.safetensors
+    python adapters.py train json --steps 300     writes adapter_config.json and adapter_model.safetensors
     python adapters.py table                      what each does to its own task and to all others, on nano and nano-next
 """
 
@@ -122,7 +122,7 @@ if __name__ == '__main__':
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument('command', choices=['make', 'train', 'table'])
     arguments.add_argument('name', nargs='?', choices=list(ADAPTED))
-    arguments.add_argument('--steps', type=int, default=400)
+    arguments.add_argument('--steps', type=int, default=300)
     arguments.add_argument('--base', type=Path, nargs='*', default=[NANO, NEXT])
     options = arguments.parse_args()
     if options.command == 'train' and not options.name:
