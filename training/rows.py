@@ -63,7 +63,7 @@ class Rows:
     unrelated turns. `settings['rows']` says for each kind of row how many make a batch and how long they are. A row
     of text may instead be a random string of tokens said again and again (share `echo`), which keeps the copying
     heads alive; a row of look is one picture with many questions. A share `merged` of the batches of look has pictures
-of fewer tokens, merged to one of the shares `keeps`. `weights` makes single tasks rarer or more frequent.
+    of fewer tokens, merged to one of the shares `keeps`. `weights` makes single tasks rarer or more frequent.
     """
 
     def __init__(self, tokenizer, settings, seed):

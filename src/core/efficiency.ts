@@ -44,8 +44,10 @@ export interface DraftVerification {
   /** Most drafted tokens in a step; `auto` leaves it to what pays. */
   readonly maxTokens: number | 'auto';
   readonly sources: readonly DraftSourceName[];
-  /** Nothing that could differ from plain steps: near ties are left to them, and models whose
-   * rows are rounded differently in drafts do not draft. */
+  /**
+   * Nothing that could differ from plain steps: near ties are left to them, and models whose rows are rounded
+   * differently in drafts do not draft.
+   */
   readonly strict: boolean;
 }
 

@@ -12,7 +12,7 @@
 
 import type { DecoderConfig } from '../checkpoint/decoder-config.js';
 import { exponential } from './exponential.js';
-import { laneSum } from './rows.js';
+import { laneSum, lanesMaximum } from './rows.js';
 import { type Code, f32, f32x4, forRange, i32, v128 } from './wasm/code.js';
 import { Kernel, type Local } from './wasm/module.js';
 
@@ -132,7 +132,7 @@ export function attentionKernel({ heads, kvHeads, headDim }: HeadShape): Kernel 
     v128.store(write.get, f32x4.const(hidden), head * scoreRowBytes),
     most.set(f32x4.const(hidden)),
     forRange(at, scores.get, write.get, 16, most.set(f32x4.max(most.get, v128.load(vectors(head))))),
-    [8, 4].map((by) => most.set(f32x4.max(most.get, rotated(most.get, by)))),
+    lanesMaximum(most),
     sum.set(v128.zero),
     forRange(
       at,
@@ -196,12 +196,6 @@ export const steps = (end: number, by: number): number[] =>
   Array.from({ length: Math.ceil(end / by) }, (_, i) => i * by);
 const floatLanes = (lanes: readonly number[]): number[] =>
   lanes.flatMap((lane) => [0, 1, 2, 3].map((i) => 4 * lane + i));
-const rotated = (value: Code, bytes: number): Code =>
-  v128.shuffle(
-    value,
-    value,
-    Array.from({ length: 16 }, (_, i) => (i + bytes) % 16),
-  );
 
 /** The lane sums of four vectors as one vector, each in the order of `laneSum`. */
 function sideBySide(a: Code, b: Code, c: Code, d: Code): Code {

@@ -11,13 +11,16 @@ const vectorBytes = 16;
 /** The sum of the four lanes, as (0 + 2) + (1 + 3); all users agree on that order. */
 export function laneSum(kernel: Kernel): (value: Code) => Code {
   const sums = kernel.local('v128');
-  const upper = [8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7];
   return (value) => [
     sums.set(value),
-    sums.set(f32x4.add(sums.get, v128.shuffle(sums.get, sums.get, upper))),
+    sums.set(f32x4.add(sums.get, v128.rotate(sums.get, 8))),
     f32.add(f32x4.lane(sums.get, 0), f32x4.lane(sums.get, 1)),
   ];
 }
+
+/** Leaves the largest of the four lanes in all of them. */
+export const lanesMaximum = (most: Local): Code =>
+  [8, 4].map((places) => most.set(f32x4.max(most.get, v128.rotate(most.get, places))));
 
 /**
  * Root mean square norm (arXiv 1910.07467): `to = from · weight / √(mean(from²) + epsilon)`, for `rows` rows of `bytes`
@@ -71,9 +74,6 @@ export function quantizeKernel(): Kernel {
   const x = kernel.locals('v128', blockSize / 4);
   const { most, inverse, sums } = kernel.variables('v128', 'most', 'inverse', 'sums');
   const scale = kernel.local('f32');
-  const swapped = (by: number) => Array.from({ length: 16 }, (_, i) => (i + by) % 16);
-  const highest = (by: number): Code =>
-    most.set(f32x4.max(most.get, v128.shuffle(most.get, most.get, swapped(by))));
   const shorts = (i: number): Code => i16x8.narrow(x[2 * i]!.get, x[2 * i + 1]!.get);
   const oneBlock: Code = [
     most.set(v128.zero),
@@ -81,8 +81,7 @@ export function quantizeKernel(): Kernel {
       part.set(v128.load(source.get, vectorBytes * i)),
       most.set(f32x4.max(most.get, f32x4.abs(part.get))),
     ]),
-    highest(8),
-    highest(4),
+    lanesMaximum(most),
     scale.set(f32.div(f32x4.lane(most.get, 0), f32.const(127))),
     // A block of zeros has the codes 0, whatever it is multiplied by.
     inverse.set(f32x4.splat(f32.div(f32.const(1), f32.max(scale.get, f32.const(1e-30))))),

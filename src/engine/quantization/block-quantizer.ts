@@ -1,6 +1,7 @@
 /**
  * Symmetric block quantisation as MatMulNBits reads it: each row is cut into blocks of 32 columns, each block has
- * one scale (that of four-bit codes fits into a bfloat16), and codes are unsigned around the middle (8 or 128). `w ≈ scale · (code − middle)`.
+ * one scale (that of four-bit codes fits into a bfloat16), and codes are unsigned around the middle (8 or 128).
+ * `w ≈ scale · (code − middle)`.
  * Four-bit codes lie two to a byte, the earlier column in the low half.
  */
 

@@ -67,7 +67,6 @@ export const i32 = {
   shl: integers(0x74),
   eq: integers(0x46),
   lessThan: integers(0x48),
-  lessOrEqual: integers(0x4c),
   load: load([0x28], 2),
   store: store([0x36], 2),
   atomicLoad: load([0xfe, 0x10], 2),
@@ -106,13 +105,17 @@ export const v128 = {
     lane,
   ],
   and: binary(...simd(0x4e)),
-  not: unary(...simd(0x4d)),
-  /** Bytes of a where the mask has ones, else those of b. */
-  select: ternary(...simd(0x52)),
   zero: [...simd(0x0c), ...Array<number>(16).fill(0)] as Code,
   bytes: (bytes: readonly number[]): Code => [...simd(0x0c), ...bytes],
   /** 16 bytes chosen from the 32 of a and b. */
   shuffle: (a: Code, b: Code, bytes: readonly number[]): Code => [a, b, simd(0x0d), bytes],
+  /** The bytes moved down by so many places, those at the bottom back to the top; the value is read twice. */
+  rotate: (a: Code, places: number): Code =>
+    v128.shuffle(
+      a,
+      a,
+      Array.from({ length: 16 }, (_, i) => (i + places) % 16),
+    ),
 };
 
 export const i8x16 = { narrow: binary(...simd(0x65)) };
@@ -126,7 +129,6 @@ export const i16x8 = {
 };
 
 export const i32x4 = {
-  splat: unary(...simd(0x11)),
   lane: (a: Code, lane: number): Code => [a, simd(0x1b), lane],
   add: binary(...simd(0xae)),
   shiftLeft: (a: Code, bits: number): Code => [a, operand(bits), simd(0xab)],

@@ -27,11 +27,6 @@ export class Local implements Variable {
     return [i32.const(value), 0x21, unsigned(this.#index)];
   }
 
-  /** Sets it and gives the value on. */
-  tee(value: Operand): Code {
-    return [i32.const(value), 0x22, unsigned(this.#index)];
-  }
-
   advance(by: Operand): Code {
     return this.set(i32.add(this.get, by));
   }
