@@ -4,25 +4,30 @@
  *   out[r, n] = Σ over blocks  scaleA[r, b] · scaleW[n, b] · Σ_k a[r, k] · (w[n, k] − 8)
  *
  * The lanes of a vector are outputs, so nothing is added across lanes: four neighbouring activations, repeated in all
- * lanes, meet four neighbouring weights of four outputs. The products of a block are at most 127 · 15 each, of which
- * sixteen fit into 16 bits, so a block needs one widening. What a row gives does not depend on how many rows there are.
+ * lanes, meet four neighbouring weights of four outputs. Half the products of a block sum to at most 16 · 127 · 8, which
+ * fits into 16 bits, so a block needs one widening; codes count from 0, so sums begin with what makes up for it, and
+ * may wrap around on their way. What a row gives does not depend on how many rows there are.
  */
 
 import { blockSize } from '../quantization/block-quantizer.js';
-import { type Code, f32x4, forRange, i16x8, i32, i32x4, loop, v128 } from './wasm/code.js';
+import { apart, type Code, f32x4, forRange, i16x8, i32, i32x4, loop, v128 } from './wasm/code.js';
 import { Kernel, type Local } from './wasm/module.js';
 
 /** Outputs of a group: four in the low halves of the bytes, four in the high ones. */
 export const groupOutputs = 8;
 /** Four weights of each output of a group. */
 export const quadBytes = 16;
-const quadsBytes = (blockSize / 4) * quadBytes;
+const quads = blockSize / 4;
+const quadsBytes = quads * quadBytes;
 /** Codes of a group, then its eight scales in bfloat16, those of high and low outputs taking turns. */
 export const weightBlockBytes = quadsBytes + 2 * groupOutputs;
-/** Codes, then the scale, then −8 times the sum of the codes. */
+/**
+ * Codes, then the scale, then two 16-bit sums of −8 times the codes: of those at the places 0 and 1 of a quad, and of
+ * those at 2 and 3.
+ */
 export const activationBlockBytes = blockSize + 8;
 /** Rows that share an unpacked weight; with more, the compiler runs out of registers. */
-const tileRows = 2;
+const tileSizes = [3, 2, 1];
 
 /** What the kernel keeps of a row of activations. */
 class TileRow {
@@ -54,15 +59,7 @@ export function matmulKernel(name: string, adds: boolean): Kernel {
     'outStride',
   ]);
   const { weights, codes, out, groups, blocks, rows, codeStride, outStride } = kernel.parameters;
-  const { row, from, to, at, block, quadEnd } = kernel.variables(
-    'i32',
-    'row',
-    'from',
-    'to',
-    'at',
-    'block',
-    'quadEnd',
-  );
+  const { row, from, to, at, block } = kernel.variables('i32', 'row', 'from', 'to', 'at', 'block');
   const { low, high, x, halfByte, ones, upperHalf } = kernel.variables(
     'v128',
     'low',
@@ -72,34 +69,39 @@ export function matmulKernel(name: string, adds: boolean): Kernel {
     'ones',
     'upperHalf',
   );
-  const tile = Array.from({ length: tileRows }, () => new TileRow(kernel));
+  const tile = Array.from({ length: Math.max(...tileSizes) }, () => new TileRow(kernel));
 
-  const quad = (used: readonly TileRow[]): Code => [
-    low.set(v128.load(at.get)),
+  const quad = (used: readonly TileRow[], i: number): Code => [
+    low.set(v128.load(at.get, quadBytes * i)),
     high.set(v128.and(i16x8.shiftRight(low.get, 4), halfByte.get)),
     low.set(v128.and(low.get, halfByte.get)),
     ...used.flatMap(({ codes: address, sums }) => [
-      x.set(v128.loadSplat32(address.get)),
-      ...[low, high].map((half, i) => sums[i]!.set(i16x8.add(sums[i]!.get, i16x8.dotBytes(x.get, half.get)))),
-      address.advance(4),
+      x.set(v128.loadSplat32(address.get, 4 * i)),
+      ...[low, high].map((half, j) => sums[j]!.set(i16x8.add(sums[j]!.get, i16x8.dotBytes(x.get, half.get)))),
     ]),
-    at.advance(quadBytes),
   ];
-  const widened = ({ codes: address, sums, totals }: TileRow, half: number): Code => {
-    const centred = i32x4.add(i32x4.dotShorts(sums[half]!.get, ones.get), v128.loadSplat32(address.get, 4));
-    const scale = f32x4.mul([low, high][half]!.get, v128.loadSplat32(address.get));
-    return totals[half]!.set(f32x4.multiplyAdd(f32x4.fromSigned(centred), scale, totals[half]!.get));
-  };
+  const widened = ({ codes: address, sums, totals }: TileRow): Code => [
+    x.set(v128.loadSplat32(address.get, blockSize)),
+    ...[low, high].map((scales, half) => {
+      const sum = f32x4.fromSigned(i32x4.dotShorts(sums[half]!.get, ones.get));
+      return totals[half]!.set(f32x4.multiplyAdd(sum, f32x4.mul(scales.get, x.get), totals[half]!.get));
+    }),
+    address.advance(activationBlockBytes),
+  ];
   const oneBlock = (used: readonly TileRow[]): Code => [
-    ...used.flatMap(({ sums }) => sums.map((sum) => sum.set(v128.zero))),
-    quadEnd.set(i32.add(at.get, quadsBytes)),
-    loop(quad(used), i32.lessThan(at.get, quadEnd.get)),
+    ...used.flatMap(({ codes: address, sums }) =>
+      sums.map((sum) => sum.set(v128.loadSplat32(address.get, blockSize + 4))),
+    ),
+    apart(
+      at,
+      Array.from({ length: quads }, (_, i) => quad(used, i)),
+    ),
     // A bfloat16 is the upper half of a float32.
-    high.set(v128.load(at.get)),
+    high.set(v128.load(at.get, quadsBytes)),
     low.set(i32x4.shiftLeft(high.get, 16)),
     high.set(v128.and(high.get, upperHalf.get)),
-    ...used.flatMap((tileRow) => [widened(tileRow, 0), widened(tileRow, 1), tileRow.codes.advance(8)]),
-    at.advance(2 * groupOutputs),
+    ...used.map(widened),
+    at.advance(weightBlockBytes),
   ];
   const stored = ({ totals }: TileRow): Code => [
     ...totals.map((total, half) =>
@@ -122,8 +124,11 @@ export function matmulKernel(name: string, adds: boolean): Kernel {
       [
         from.set(codes.get),
         to.set(out.get),
-        forRange(row, tileRows - 1, rows.get, tileRows, someRows(tile)),
-        forRange(row, i32.sub(row.get, tileRows - 1), rows.get, 1, someRows(tile.slice(0, 1))),
+        // `row` is the last of a tile, the next smaller of which ends one row earlier.
+        row.set(tileSizes[0]!),
+        tileSizes.map((size) =>
+          forRange(row, i32.sub(row.get, 1), rows.get, size, someRows(tile.slice(0, size))),
+        ),
         weights.set(at.get),
         out.advance(4 * groupOutputs),
         groups.advance(-1),

@@ -90,7 +90,7 @@ export function quantizeKernel(): Kernel {
     v128.store(target.get, i8x16.narrow(shorts(0), shorts(1))),
     v128.store(target.get, i8x16.narrow(shorts(2), shorts(3)), 16),
     f32.store(target.get, scale.get, blockSize),
-    i32.store(target.get, i32.mul(addLanes(sums), -8), blockSize + 4),
+    i32.store(target.get, pairOfShorts(offset(sums, 0), offset(sums, 2)), blockSize + 4),
     source.advance(4 * blockSize),
     target.advance(activationBlockBytes),
   ];
@@ -109,11 +109,10 @@ export function quantizeKernel(): Kernel {
   );
 }
 
-const addLanes = (sums: Local): Code =>
-  i32.add(
-    i32.add(i32x4.lane(sums.get, 0), i32x4.lane(sums.get, 1)),
-    i32.add(i32x4.lane(sums.get, 2), i32x4.lane(sums.get, 3)),
-  );
+/** What two neighbouring lanes of sums of codes add to a product with codes that are too large by eight. */
+const offset = (sums: Local, lane: number): Code =>
+  i32.mul(i32.add(i32x4.lane(sums.get, lane), i32x4.lane(sums.get, lane + 1)), -8);
+const pairOfShorts = (low: Code, high: Code): Code => i32.add(i32.and(low, 0xffff), i32.shl(high, 16));
 
 /** Adds a vector to `rows` rows. */
 export function addKernel(): Kernel {

@@ -27,6 +27,10 @@ describe('norm', () => {
   });
 });
 
+/** Of the codes at a place of their quad, and of their right neighbours. */
+const sumOf = (codes: Int8Array, place: number): number =>
+  codes.reduce((sum, code, i) => sum + (i % 4 === place || i % 4 === place + 1 ? code : 0), 0);
+
 describe('quantisation', () => {
   const quantized = (values: Float32Array) => {
     const to = kernels.room(64);
@@ -34,25 +38,28 @@ describe('quantisation', () => {
     return Array.from({ length: values.length / 32 }, (_, block) => {
       const at = to + block * activationBlockBytes;
       const codes = new Int8Array(kernels.memory.memory.buffer, at, 32).slice();
-      return { codes, scale: kernels.floats(at + 32, 1)[0]!, shift: kernels.memory.integers(at + 36, 1)[0]! };
+      const offsets = [...new Int16Array(kernels.memory.memory.buffer, at + 36, 2)];
+      return { codes, scale: kernels.floats(at + 32, 1)[0]!, offsets };
     });
   };
 
   it('rounds every block of 32 to 127ths of its largest value', () => {
     const values = seededFloats(3, 64, 5);
-    quantized(values).forEach(({ codes, scale, shift }, block) => {
+    quantized(values).forEach(({ codes, scale, offsets }, block) => {
       const own = values.subarray(32 * block, 32 * block + 32);
       expect(scale).toBe(Math.fround(Math.max(...own.map(Math.abs)) / 127));
       expect(Math.max(...codes.map(Math.abs))).toBe(127);
       for (const [i, value] of own.entries()) {
         expect(Math.abs(codes[i]! * scale - value)).toBeLessThan(0.5001 * scale);
       }
-      expect(shift).toBe(-8 * codes.reduce((sum, code) => sum + code, 0));
+      expect(offsets).toEqual([0, 2].map((place) => -8 * sumOf(codes, place)));
     });
   });
 
   it('leaves a block of zeros zero', () => {
-    expect(quantized(new Float32Array(32))).toEqual([{ codes: new Int8Array(32), scale: 0, shift: 0 }]);
+    expect(quantized(new Float32Array(32))).toEqual([
+      { codes: new Int8Array(32), scale: 0, offsets: [0, 0] },
+    ]);
   });
 });
 
