@@ -19,8 +19,8 @@ export function laneSum(kernel: Kernel): (value: Code) => Code {
 }
 
 /** Leaves the largest of the four lanes in all of them. */
-export const lanesMaximum = (most: Local): Code =>
-  [8, 4].map((places) => most.set(f32x4.max(most.get, v128.rotate(most.get, places))));
+export const lanesMaximum = (most: Local, larger = f32x4.max): Code =>
+  [8, 4].map((places) => most.set(larger(most.get, v128.rotate(most.get, places))));
 
 /**
  * Root mean square norm (arXiv 1910.07467): `to = from · weight / √(mean(from²) + epsilon)`, for `rows` rows of `bytes`
@@ -79,9 +79,10 @@ export function quantizeKernel(): Kernel {
     most.set(v128.zero),
     ...x.flatMap((part, i) => [
       part.set(v128.load(source.get, vectorBytes * i)),
-      most.set(f32x4.max(most.get, f32x4.abs(part.get))),
+      // As integers, magnitudes have the same order, and what is no number is the largest.
+      most.set(i32x4.max(most.get, f32x4.abs(part.get))),
     ]),
-    lanesMaximum(most),
+    lanesMaximum(most, i32x4.max),
     scale.set(f32.div(f32x4.lane(most.get, 0), f32.const(127))),
     // A block of zeros has the codes 0, whatever it is multiplied by.
     inverse.set(f32x4.splat(f32.div(f32.const(1), f32.max(scale.get, f32.const(1e-30))))),

@@ -67,6 +67,8 @@ export const i32 = {
   shl: integers(0x74),
   eq: integers(0x46),
   lessThan: integers(0x48),
+  /** Both operands are read twice. */
+  min: (a: Operand, b: Operand): Code => [operand(a), operand(b), i32.lessThan(a, b), 0x1b],
   load: load([0x28], 2),
   store: store([0x36], 2),
   atomicLoad: load([0xfe, 0x10], 2),
@@ -132,9 +134,11 @@ export const i32x4 = {
   lane: (a: Code, lane: number): Code => [a, simd(0x1b), lane],
   add: binary(...simd(0xae)),
   shiftLeft: (a: Code, bits: number): Code => [a, operand(bits), simd(0xab)],
+  max: binary(...simd(0xb8)),
   /** Sums of two neighbouring products. */
   dotShorts: binary(...simd(0xba)),
-  fromFloats: unary(...simd(0xf8)),
+  /** Of floats that are integers; of what is none, some integer. */
+  fromFloats: unary(...simd(0x101)),
 };
 
 export const f32x4 = {
@@ -145,8 +149,9 @@ export const f32x4 = {
   sub: binary(...simd(0xe5)),
   mul: binary(...simd(0xe6)),
   div: binary(...simd(0xe7)),
-  max: binary(...simd(0xe9)),
-  min: binary(...simd(0xe8)),
+  /** The larger, or the smaller; of a number that is none, the first operand. */
+  max: binary(...simd(0xeb)),
+  min: binary(...simd(0xea)),
   abs: unary(...simd(0xe0)),
   neg: unary(...simd(0xe1)),
   /** To the nearest integer, ties to even. */
