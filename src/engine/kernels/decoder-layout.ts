@@ -2,7 +2,7 @@
 
 import type { DecoderConfig } from '../checkpoint/decoder-config.js';
 import { blockSize, blocksPerRow } from '../quantization/block-quantizer.js';
-import { partialBytes, scoreBytes, segmentTokens } from './attention.js';
+import { partialBytes, scoreBytes, segmentTokens } from './attention-shape.js';
 import type { KernelMemory } from './kernel-memory.js';
 import { activationBlockBytes, groupOutputs } from './matmul.js';
 import { meetingBytes } from './meeting.js';

@@ -1,6 +1,6 @@
 /** Joins what the segments of attention leave (FlashAttention, arXiv 2205.14135 section 3.1). */
 
-import { type HeadShape, hidden, partialBytes, steps } from './attention.js';
+import { type HeadShape, hidden, partialBytes, steps } from './attention-shape.js';
 import { exponential } from './exponential.js';
 import { type Code, f32, f32x4, forRange, v128 } from './wasm/code.js';
 import { Kernel } from './wasm/module.js';

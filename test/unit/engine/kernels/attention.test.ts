@@ -1,14 +1,16 @@
 import { describe, expect, it } from 'vitest';
-import { partialBytes, scoreBytes, segmentTokens } from '../../../../src/engine/kernels/attention.js';
+import { partialBytes, scoreBytes, segmentTokens } from '../../../../src/engine/kernels/attention-shape.js';
 import { LoadedKernels } from '../../../helpers/loaded-kernels.js';
 import { seededFloats } from '../../../helpers/seeded.js';
+
+const mostRows = 3;
 
 /** Attention of the `group` heads of one KV head over cached rows and chosen new ones. */
 function attention(group: number, headDim: number) {
   const kernels = new LoadedKernels({ heads: group, kvHeads: 1, headDim });
   const tokens = 200;
   const [keys, values] = [seededFloats(1, tokens * headDim), seededFloats(2, tokens * headDim)];
-  const queries = seededFloats(3, group * headDim, 2);
+  const queries = seededFloats(3, mostRows * group * headDim, 2);
   const at = {
     keys: kernels.put(keys),
     values: kernels.put(values),
@@ -37,10 +39,22 @@ function attention(group: number, headDim: number) {
         at.chosen + 4 * firstNew,
         Math.max(0, Math.min(begin + segmentTokens - past, chosen.length) - firstNew),
         at.scores,
+        1,
+        0,
+        0,
       );
     }
     kernels.call.join(at.partials, segments, at.out);
     return kernels.floats(at.out, group * headDim);
+  };
+  /** What the first segment leaves of rows that see it whole. */
+  const partials = (first: number, rows: number): Float32Array => {
+    const [queryStride, stride] = [4 * group * headDim, group * partialBytes(headDim)];
+    const { queries: from, partials: to, keys: k, values: v, chosen, scores } = at;
+    const query = from + first * queryStride;
+    kernels.memory.floats(to, (rows * stride) / 4).fill(0);
+    kernels.call.attend(query, to, k, v, segmentTokens, k, v, chosen, 0, scores, rows, queryStride, stride);
+    return kernels.floats(to, (rows * stride) / 4);
   };
   const plain = (seen: readonly number[]): number[] =>
     Array.from({ length: group }, (_, head) => {
@@ -56,7 +70,7 @@ function attention(group: number, headDim: number) {
         seen.reduce((sum, token, j) => sum + (weights[j]! / total) * values[token * headDim + i]!, 0),
       );
     }).flat();
-  return { run, plain };
+  return { run, partials, plain };
 }
 
 const upTo = (end: number): number[] => Array.from({ length: end }, (_, i) => i);
@@ -69,7 +83,7 @@ describe.each([
   [7, 64],
   [8, 128],
 ])('attention of %d heads of width %d', (group, headDim) => {
-  const { run, plain } = attention(group, headDim);
+  const { run, partials, plain } = attention(group, headDim);
 
   it.each([
     [0, [0]],
@@ -82,6 +96,14 @@ describe.each([
     const actual = run(past, chosen);
     const expected = plain([...upTo(past), ...chosen]);
     expect(Math.max(...expected.map((value, i) => Math.abs(actual[i]! - value)))).toBeLessThan(1e-5);
+  });
+
+  it('leaves the same bits of a row alone and among others', () => {
+    const together = partials(0, mostRows);
+    const size = together.length / mostRows;
+    for (let row = 0; row < mostRows; row++) {
+      expect(partials(row, 1)).toEqual(together.slice(row * size, (row + 1) * size));
+    }
   });
 
   it('has the same bits wherever the cache ends', () => {
