@@ -1,6 +1,6 @@
 /** What came of the options of a request: what images cost, what drafts brought, and what was saved. */
 
-import { type DraftSourceName, draftSources } from './efficiency.js';
+import type { DraftReceipt } from './draft-receipt.js';
 
 /** What images cost and what was saved; counts are tokens, compute is in floating-point operations. */
 export interface VisualTokenReceipt {
@@ -41,52 +41,8 @@ export interface FlopsReceipt {
   readonly overhead: number;
 }
 
-/** What drafting did for a request, over all its choices. */
-export interface DraftReceipt {
-  /** Steps that verified a draft. */
-  readonly draftedSteps: number;
-  readonly plainSteps: number;
-  readonly draftedTokens: number;
-  readonly acceptedTokens: number;
-  readonly draftMs: number;
-  /** Index 0 counts drafts of depth 1. */
-  readonly acceptedByDepth: readonly number[];
-  /** Steps by how many tokens were drafted for them, from none on. */
-  readonly stepsByNodes: readonly number[];
-  /** Proposals that a grammar did not allow; not among the drafted tokens. */
-  readonly rejectedByGrammar: number;
-  /** A token that several sources proposed counts for each. */
-  readonly draftedBySource: Readonly<Record<DraftSourceName, number>>;
-  readonly acceptedBySource: Readonly<Record<DraftSourceName, number>>;
-  /** Of the request's `prediction`, in tokens. */
-  readonly acceptedPrediction: number;
-  readonly rejectedPrediction: number;
-}
-
 export interface EfficiencyReceipt {
   readonly draftVerification?: DraftReceipt;
   readonly visualTokens?: VisualTokenReceipt;
   readonly flops?: FlopsReceipt;
-}
-
-/** Of several choices or prompts together. */
-export function addDraftReceipts(a: DraftReceipt, b: DraftReceipt): DraftReceipt {
-  const perSource = (of: (receipt: DraftReceipt) => DraftReceipt['draftedBySource']) =>
-    Object.fromEntries(
-      draftSources.map((name) => [name, of(a)[name] + of(b)[name]]),
-    ) as typeof a.draftedBySource;
-  return {
-    draftedSteps: a.draftedSteps + b.draftedSteps,
-    plainSteps: a.plainSteps + b.plainSteps,
-    draftedTokens: a.draftedTokens + b.draftedTokens,
-    acceptedTokens: a.acceptedTokens + b.acceptedTokens,
-    draftMs: a.draftMs + b.draftMs,
-    acceptedByDepth: a.acceptedByDepth.map((count, depth) => count + (b.acceptedByDepth[depth] ?? 0)),
-    stepsByNodes: a.stepsByNodes.map((count, nodes) => count + (b.stepsByNodes[nodes] ?? 0)),
-    rejectedByGrammar: a.rejectedByGrammar + b.rejectedByGrammar,
-    draftedBySource: perSource((receipt) => receipt.draftedBySource),
-    acceptedBySource: perSource((receipt) => receipt.acceptedBySource),
-    acceptedPrediction: a.acceptedPrediction + b.acceptedPrediction,
-    rejectedPrediction: a.rejectedPrediction + b.rejectedPrediction,
-  };
 }

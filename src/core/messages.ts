@@ -157,6 +157,8 @@ export interface GenerateRequest {
   readonly efficiency: EfficiencyOptions;
   /** The caller's guess at the answer, which makes it come faster where it is right and changes nothing. */
   readonly prediction?: string | undefined;
+  /** Whether the receipt of drafts lists the steps one by one. */
+  readonly draftsStepByStep?: boolean | undefined;
   /** Whoever must not learn of the texts of others, not even by their timing; absent where all are one. */
   readonly tenant?: string | undefined;
 }
@@ -181,7 +183,7 @@ export interface Usage {
   readonly completionTokens: number;
   /** Those of the completion that were thoughts, if there were any. */
   readonly reasoningTokens?: number;
-  /** Only where something was merged, pruned or otherwise saved. */
+  /** Only where something was merged or pruned, or may be drafted. */
   readonly efficiency?: EfficiencyReceipt;
   /** Only of requests with images. */
   readonly images?: ImageUsage;

@@ -2,6 +2,10 @@
 
 import { z } from 'zod';
 
+/** What a reply tells of its drafts: nothing, sums, or sums and every step; the words are vLLM's. */
+export const draftMetricsLevels = ['none', 'summary', 'detailed'] as const;
+export type DraftMetricsLevel = (typeof draftMetricsLevels)[number];
+
 export const serverConfigSchema = z
   .strictObject({
     host: z.string().min(1).default('127.0.0.1'),
@@ -59,6 +63,8 @@ export const serverConfigSchema = z
       .prefault({}),
     /** As OpenAI does, counts rejected tokens of a `prediction` among the completion tokens. */
     countRejectedPrediction: z.boolean().default(true),
+    /** `metrics.speculative_decoding` in replies to requests that do not say themselves. */
+    perRequestSpecDecodeMetrics: z.enum(draftMetricsLevels).default('none'),
     /** Origins of web pages that may call the API; `*` allows all. */
     corsOrigins: z.array(z.string().min(1)).default([]),
     logLevel: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),

@@ -1,9 +1,10 @@
 /** Runs the prompts of one HTTP request on the backend, watched by the log record and the metrics. */
 
 import type { ModelInfo } from '../core/backend.js';
-import { addDraftReceipts } from '../core/efficiency-receipt.js';
+import { addDraftReceipts } from '../core/draft-receipt.js';
 import { TrimtabError } from '../core/errors.js';
 import type { GenerateEvent, GenerateRequest, Usage } from '../core/messages.js';
+import type { DraftMetricsLevel } from './config.js';
 import type { ServerContext, ServerDependencies } from './context.js';
 import { type Merged, merge } from './merge.js';
 
@@ -18,15 +19,23 @@ export interface ReplyHead {
   readonly fingerprint: string;
   /** Whether `completion_tokens` includes the tokens of a `prediction` that were rejected. */
   readonly countRejected: boolean;
+  readonly draftMetrics: DraftMetricsLevel;
 }
 
-export function replyHead({ config }: ServerDependencies, id: string, model: ModelInfo): ReplyHead {
+/** `draftMetrics` is what the request says of them. */
+export function replyHead(
+  { config }: ServerDependencies,
+  id: string,
+  model: ModelInfo,
+  draftMetrics: DraftMetricsLevel | undefined,
+): ReplyHead {
   return {
     id,
     created: Math.floor(Date.now() / 1000),
     model: model.id,
     fingerprint: model.fingerprint,
     countRejected: config.countRejectedPrediction,
+    draftMetrics: draftMetrics ?? config.perRequestSpecDecodeMetrics,
   };
 }
 
@@ -57,14 +66,15 @@ export async function* generate(
   deps: ServerDependencies,
   c: ServerContext,
   requests: readonly GenerateRequest[],
+  { model, draftMetrics }: Pick<ReplyHead, 'model' | 'draftMetrics'>,
 ): AsyncGenerator<PromptEvent> {
   const record = c.var.record;
-  const model = requests[0]!.model;
   const observeLatency = requests.map(() => deps.metrics.latency.observer(model, () => record.elapsedMs));
   const cancel = new AbortController();
   const signal = AbortSignal.any([c.req.raw.signal, cancel.signal]);
   const { tenant } = record;
-  const sources = requests.map((request) => () => deps.backend.generate({ ...request, tenant }, signal));
+  const added = { tenant, draftsStepByStep: draftMetrics === 'detailed' };
+  const sources = requests.map((request) => () => deps.backend.generate({ ...request, ...added }, signal));
   let ended = 0;
   try {
     for await (const item of merge(sources, deps.config.promptConcurrency)) {

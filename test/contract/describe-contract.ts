@@ -12,6 +12,7 @@ import { errorCases } from './cases/errors.js';
 import { langchainCases } from './cases/langchain.js';
 import { openaiSdkCases } from './cases/openai-sdk.js';
 import { serviceCases } from './cases/service.js';
+import { specDecodeMetricsCases } from './cases/spec-decode-metrics.js';
 import { structuredOutputCases } from './cases/structured-output.js';
 import type { ContractTarget } from './target.js';
 
@@ -30,6 +31,7 @@ export function describeContract(name: string, start: () => Promise<RunningTarge
     describe('chat completions', () => chatCases(get));
     describe('structured outputs', () => structuredOutputCases(get));
     describe('text completions', () => completionCases(get));
+    describe('metrics of drafts in replies', () => specDecodeMetricsCases(get));
     describe('errors', () => errorCases(get));
     describe('models, tokens, health and metrics', () => serviceCases(get));
     describe('the openai package', () => openaiSdkCases(get));

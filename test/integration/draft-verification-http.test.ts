@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type EngineConfig, engineConfigSchema } from '../../src/engine/config.js';
 import { EngineHost } from '../../src/engine/host/engine-host.js';
 import { type ContractTarget, errorOf, post, type Reply, user } from '../contract/target.js';
+import { assertConsistent, assertTokensPerStep } from '../helpers/spec-decode.js';
 import { suiteFolder } from '../helpers/suite-folder.js';
 import { startTestServer } from '../helpers/test-server.js';
 
@@ -212,6 +213,19 @@ describe('a prediction', () => {
     expect(error.param).toContain(field);
   });
 
+  it('shows in the metrics of the reply as a source of its own', async () => {
+    const { usage, metrics } = await predicted(plain, { metrics: { speculative_decoding: 'detailed' } });
+    const drafts = metrics.speculative_decoding;
+    const { accepted_prediction_tokens: taken, rejected_prediction_tokens: refused } =
+      usage.completion_tokens_details;
+    assertConsistent(drafts, 'detailed');
+    assertTokensPerStep(drafts, usage.completion_tokens - refused);
+    expect(taken).toBeGreaterThan(80);
+    // Each place of the prediction counts once there, and each time it was drafted here.
+    expect(drafts.by_source.prediction.accepted).toBeGreaterThanOrEqual(taken);
+    expect(drafts.by_source.prediction.drafted).toBeGreaterThanOrEqual(taken + refused);
+  });
+
   it('goes together with tools', async () => {
     const tools = [
       { type: 'function', function: { name: 'now', parameters: { type: 'object', properties: {} } } },
@@ -248,6 +262,7 @@ describe('a prediction', () => {
     const { rejected_prediction_tokens: rejected } = counted.completion_tokens_details;
     expect(rejected).toBeGreaterThan(3);
     expect(counted.completion_tokens).toBe(100 + rejected);
+    expect(counted.total_tokens).toBe(counted.prompt_tokens + counted.completion_tokens);
     const other = await serve({ server: { countRejectedPrediction: false } });
     const { usage } = await ask(other, { prediction: { type: 'content', content: wrong } });
     await other.close();

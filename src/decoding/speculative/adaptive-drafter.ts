@@ -88,7 +88,7 @@ export class AdaptiveDrafter implements Drafter {
     return this.#sources.some(({ name }) => name === 'ngram' || name === 'alternatives');
   }
 
-  learn(drafted: readonly DraftNode[], committed: readonly number[], plainSteps: number): DraftNode[] {
+  learn(drafted: readonly DraftNode[], committed: readonly number[], plainSteps: number): void {
     const verified = new Set(drafted);
     const accepted: DraftNode[] = [];
     let parent: DraftNode | undefined;
@@ -103,11 +103,10 @@ export class AdaptiveDrafter implements Drafter {
       if (parent === undefined) break;
       if (verified.has(parent)) accepted.push(parent);
     }
-    this.counters.note(drafted, accepted);
+    this.counters.note(drafted, accepted, committed.length);
     this.counters.rejectedByGrammar += this.#tree?.rejectedByGrammar ?? 0;
     this.#notePrediction(drafted, accepted);
     this.#suspension.note(committed.length, plainSteps);
-    return accepted;
   }
 
   recycle(a: number, b: number, row: RankedRow, isLast: boolean): void {

@@ -35,9 +35,9 @@ export interface Drafter {
   draft(tokensLeft: number): Draft;
   /**
    * After a step that took as long as `plainSteps` plain ones: `drafted` are the nodes of the last draft that were
-   * verified, `committed` the tokens that came. Returns the nodes that were accepted.
+   * verified, `committed` the tokens that came.
    */
-  learn(drafted: readonly DraftNode[], committed: readonly number[], plainSteps: number): DraftNode[];
+  learn(drafted: readonly DraftNode[], committed: readonly number[], plainSteps: number): void;
   /** The likeliest tokens after the pair `(a, b)`, as the model ranked them; `isLast` if the newest token was chosen from it. */
   recycle(a: number, b: number, row: RankedRow, isLast: boolean): void;
   /** The sequence ended by itself: its answer may become history. */

@@ -15,7 +15,6 @@ import { AdaptiveDrafter, type AdaptiveDrafterOptions } from './adaptive-drafter
 import { Calibrator } from './calibrator.js';
 import { chooseRows } from './choose-rows.js';
 import { CostModel, type StepTiming } from './cost-model.js';
-import { DraftCounters } from './draft-counters.js';
 import type { DraftRows } from './draft-rows.js';
 import { fillUp, layOut } from './draft-rows.js';
 import type { SourceName } from './draft-source.js';
@@ -100,20 +99,21 @@ export type SequenceDraft = Omit<AdaptiveDrafterOptions, 'calibrator' | 'store' 
 };
 
 export class Drafting {
-  readonly totals = new DraftCounters();
   readonly stores: DraftStores;
+  /** Most rows of a step, over all lanes. */
+  readonly maxRows: number;
   readonly #costs: CostModel;
   readonly #probe: StepProbe | undefined;
   readonly #keep: DraftingOptions['keep'];
-  readonly #maxRows: number;
   readonly #published = new PublishedMethods();
   readonly #ranking = new RankingBudget();
   readonly #calibrators = TEMPERATURE_BANDS.map(() => new Calibrator());
   /** Milliseconds that drafting took per row, lately. */
   #rowMs = 0;
-  /** Of the last step: plain steps that would have taken as long, and each lane's part of the drafting. */
+  /** Of the last step: plain steps that would have taken as long, and each lane's part of the drafting and of the step. */
   #relativeMs = 1;
   #laneDraftMs = 0;
+  #laneMs = 0;
   #sincePlain = 0;
   #suspended = 0;
   #context = 0;
@@ -126,7 +126,7 @@ export class Drafting {
     this.#probe = timings === undefined ? new StepProbe(measured) : undefined;
     this.#keep = keep;
     this.stores = stores;
-    this.#maxRows = maxRows;
+    this.maxRows = maxRows;
   }
 
   /** False until a plain step has shown what drafting competes with. */
@@ -168,7 +168,7 @@ export class Drafting {
     this.#context = context;
     this.#suspended = lanes.filter(({ drafter }) => drafter?.isSuspended).length;
     const ms = (rows: number) => this.#costs.ms(rows * lanes.length, context) + this.#rowMs * rows;
-    const limit = Math.min(roomRows, Math.floor(this.#maxRows / lanes.length));
+    const limit = Math.min(roomRows, Math.floor(this.maxRows / lanes.length));
     const probed = drafting.length > 0 ? this.#probe?.width(context, limit) : undefined;
     const chosen = chooseRows(drafting, {
       maxRows: this.#sincePlain < REFRESH_STEPS ? limit : 1,
@@ -195,10 +195,10 @@ export class Drafting {
     if (plan.isProbe) this.#measure(timing);
     else this.#costs.observe(timing, plan.rows === 1);
     this.#sincePlain = plan.rows === 1 ? 0 : this.#sincePlain + 1;
-    this.totals.draftMs += plan.draftMs;
     this.#ranking.step(ms);
     this.#relativeMs = (ms + plan.draftMs) / plainMs;
     this.#laneDraftMs = plan.draftMs / plan.lanes.length;
+    this.#laneMs = ms / plan.lanes.length;
   }
 
   /** What one lane of the step that was just observed gave; `logits` are those of its rows, if there are any. */
@@ -209,10 +209,9 @@ export class Drafting {
     logits: ((row: number) => Float32Array) | undefined,
   ): void {
     const drafted = rows.nodes.filter((node) => node !== undefined);
-    const accepted = drafter.learn(drafted, committed, this.#relativeMs);
+    drafter.learn(drafted, committed, this.#relativeMs);
     if (drafted.length > 0 && !drafter.isFixed) this.#compare(drafted, committed.length);
-    this.totals.note(drafted, accepted);
-    drafter.counters.draftMs += this.#laneDraftMs;
+    drafter.counters.noteTime(drafted.length, this.#laneDraftMs, this.#laneMs);
     if (logits === undefined || !drafter.wantsRanks) return;
     const last = visited.at(-1)!;
     for (const row of this.#rankedRows(rows, visited)) {

@@ -39,7 +39,7 @@ export class FixedDrafter implements Drafter {
     return { nodes, nextReach: 0, grow: () => false };
   }
 
-  learn(drafted: readonly DraftNode[], committed: readonly number[]): DraftNode[] {
+  learn(drafted: readonly DraftNode[], committed: readonly number[]): void {
     const accepted: DraftNode[] = [];
     for (const token of committed) {
       const parent = accepted.at(-1);
@@ -47,8 +47,7 @@ export class FixedDrafter implements Drafter {
       if (next === undefined) break;
       accepted.push(next);
     }
-    this.counters.note(drafted, accepted);
-    return accepted;
+    this.counters.note(drafted, accepted, committed.length);
   }
 
   recycle(): void {}

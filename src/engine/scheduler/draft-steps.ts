@@ -47,7 +47,10 @@ export class DraftSteps {
     );
     this.#cache.keep(lane, cached, visited);
     const committed = sequence.tokens.slice(before);
-    if (drafter !== undefined) {
+    if (drafter === undefined) {
+      // The first step of a model, which shows what drafts compete with, counts as a plain one.
+      sequence.drafter?.counters.note([], [], committed.length);
+    } else {
       const outcome = { visited, committed, before: sequence.tokens.at(before - 2) };
       this.#drafting.learn(drafter, rows, outcome, logits);
     }

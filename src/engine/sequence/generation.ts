@@ -1,9 +1,9 @@
 /** One request on its way through the engine: its prompt, its choices and the events that it gives. */
 
+import type { DraftReceipt } from '../../core/draft-receipt.js';
+import { addDraftReceipts } from '../../core/draft-receipt.js';
 import type { DraftVerification, EfficiencyOptions } from '../../core/efficiency.js';
 import { defaultEfficiency, efficiencyPlan } from '../../core/efficiency.js';
-import type { DraftReceipt } from '../../core/efficiency-receipt.js';
-import { addDraftReceipts } from '../../core/efficiency-receipt.js';
 import type { GenerateEvent, GenerateRequest, ImageUsage, Timings, Usage } from '../../core/messages.js';
 import { RandomStream, randomSeed } from '../../decoding/random.js';
 import type { Sampler } from '../../decoding/sampler.js';
@@ -13,6 +13,7 @@ import type { Drafting } from '../../decoding/speculative/drafting.js';
 import { type AnswerPlan, plainAnswer } from '../answer/answer-plan.js';
 import type { PrunedPrompt } from '../kv-cache/pruned-prompt.js';
 import type { EncodedPrompt, Tokenizer } from '../tokenizer/tokenizer.js';
+import { draftReceipt } from './draft-receipt.js';
 import { type CostModel, ImageLedger, type MergingWork } from './image-ledger.js';
 import type { ImageSpan } from './image-span.js';
 import { PromptScorer } from './prompt-scorer.js';
@@ -167,10 +168,19 @@ export class Generation {
     return this.#banned.has(token);
   }
 
+  /** Most tokens that a step may draft; undefined if none may. */
+  get maxDraftTokens(): number | undefined {
+    const { drafts, model } = this;
+    const isRefused = drafts?.strict && model.isQuantized && !model.rowsAreExact;
+    if (drafts === undefined || model.drafting === undefined || isRefused) return undefined;
+    const asked = drafts.maxTokens === 'auto' ? Number.POSITIVE_INFINITY : drafts.maxTokens;
+    return Math.min(asked, model.drafting.maxRows - 1);
+  }
+
   /** `tokens` are those of one choice, and grow with it. */
   openDrafter(tokens: readonly number[], rules: DraftRules): Drafter | undefined {
-    const { drafts, request, model } = this;
-    if (drafts === undefined || (drafts.strict && model.isQuantized && !model.rowsAreExact)) return undefined;
+    const { drafts, request, model, maxDraftTokens } = this;
+    if (drafts === undefined || maxDraftTokens === undefined) return undefined;
     return model.drafting?.begin({
       tokens,
       rules,
@@ -180,7 +190,7 @@ export class Generation {
       temperature: request.sampling.temperature,
       method: drafts.method,
       sources: drafts.sources,
-      maxNodes: drafts.maxTokens === 'auto' ? Number.POSITIVE_INFINITY : drafts.maxTokens,
+      maxNodes: maxDraftTokens,
       remember: request.cachePrompt,
     });
   }
@@ -236,12 +246,12 @@ export class Generation {
     this.emit({ type: 'end', usage, timings });
   }
 
-  /** Undefined if nothing was drafted. */
+  /** Undefined if nothing may be drafted. */
   #draftReceipt(): DraftReceipt | undefined {
-    const receipts = this.sequences.flatMap((sequence) => sequence.draftReceipt ?? []);
-    return receipts.some(({ draftedSteps }) => draftedSteps > 0)
-      ? receipts.reduce(addDraftReceipts)
-      : undefined;
+    const { maxDraftTokens, request } = this;
+    if (maxDraftTokens === undefined) return undefined;
+    const shape = { maxDraftTokens, stepByStep: request.draftsStepByStep === true };
+    return this.sequences.map((each) => draftReceipt(each.openedDrafter, shape)).reduce(addDraftReceipts);
   }
 
   #start(): void {

@@ -1,6 +1,5 @@
 /** One choice of one request: its tokens, and how a row of logits becomes the next of them. */
 
-import type { DraftReceipt } from '../../core/efficiency-receipt.js';
 import { TrimtabError } from '../../core/errors.js';
 import type { FinishReason, TokenLogprob } from '../../core/messages.js';
 import type { RandomStream } from '../../decoding/random.js';
@@ -12,7 +11,6 @@ import { TokenHistory } from '../../decoding/token-history.js';
 import type { AnswerReader } from '../answer/answer-reader.js';
 import type { KvRows } from '../kv-cache/lane-cache.js';
 import { describeChoice } from './describe-token.js';
-import { draftReceipt } from './draft-receipt.js';
 import type { Generation } from './generation.js';
 import { NO_OUTPUT, OutputText } from './output-text.js';
 
@@ -92,9 +90,9 @@ export class Sequence {
     return this.#drafter;
   }
 
-  /** What drafting did so far. */
-  get draftReceipt(): DraftReceipt | undefined {
-    return this.#drafter === undefined ? undefined : draftReceipt(this.#drafter);
+  /** The drafter, if it has one already. */
+  get openedDrafter(): Drafter | undefined {
+    return this.#drafter;
   }
 
   /** Draws the next token from `[vocab]` logits, which stay as they are, and reports what came of it. */

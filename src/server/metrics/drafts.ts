@@ -9,12 +9,12 @@
  * trimtab_draft_nodes_per_step{model}                                 histogram per step: drafted tokens
  * trimtab_draft_rejected_by_grammar_total{model}                      proposals that a grammar did not allow
  *
- * Counted when a request ends.
+ * Counted when a request ends that may draft, whether it did or not.
  */
 
 import { Counter, Histogram, type Registry } from 'prom-client';
+import type { DraftReceipt } from '../../core/draft-receipt.js';
 import { draftSources } from '../../core/efficiency.js';
-import type { DraftReceipt } from '../../core/efficiency-receipt.js';
 import type { GenerateEvent } from '../../core/messages.js';
 
 const nodeBuckets = [0, 1, 2, 4, 8, 16, 24, 32, 64];
@@ -85,7 +85,8 @@ export class DraftMetrics {
       if (count > 0) this.perPosition.inc({ model_name: model, position: String(position) }, count);
     });
     this.rejectedByGrammar.inc({ model }, receipt.rejectedByGrammar);
-    receipt.stepsByNodes.forEach((steps, nodes) => {
+    receipt.steps.forEach((byAccepted, nodes) => {
+      const steps = byAccepted.reduce((sum, count) => sum + count, 0);
       for (let step = 0; step < steps; step++) this.nodes.observe({ model }, nodes);
     });
     this.observeSources(model, receipt);

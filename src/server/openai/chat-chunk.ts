@@ -3,6 +3,7 @@
 import type { GenerateEvent, TokenLogprob } from '../../core/messages.js';
 import { addUsage, noUsage, type PromptEvent, type ReplyHead } from '../generation.js';
 import { chatLogprobs } from './logprobs.js';
+import { metricsBody } from './request-metrics.js';
 import { finishReason, toolCallsDelta, type WireFinishReason } from './tool-calls.js';
 import type { ToolDialect } from './tools.js';
 import { usageBody } from './usage.js';
@@ -43,7 +44,10 @@ export async function* chatChunks(
       yield chunk([choice(index, delta, event.logprobs)]);
     }
   }
-  if (includeUsage) yield { ...chunk([]), usage: usageBody(usage, head.countRejected) };
+  if (includeUsage) {
+    const told = metricsBody(usage, head.draftMetrics);
+    yield { ...chunk([]), usage: usageBody(usage, head.countRejected), ...told };
+  }
 }
 
 /** What the piece brings; empty content only with log-probabilities, which need a place to stand. */

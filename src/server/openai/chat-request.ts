@@ -2,6 +2,7 @@
 
 import { z } from 'zod';
 import type { GenerateRequest } from '../../core/messages.js';
+import type { DraftMetricsLevel } from '../config.js';
 import { chatMessage, toChatMessage } from './chat-messages.js';
 import {
   boundedArray,
@@ -61,6 +62,7 @@ export interface ChatRequest {
   readonly generate: GenerateRequest;
   readonly stream: boolean;
   readonly includeUsage: boolean;
+  readonly draftMetrics: DraftMetricsLevel | undefined;
   readonly dialect: ToolDialect;
 }
 
@@ -90,7 +92,13 @@ export function parseChatRequest(input: Readonly<Record<string, unknown>>, id: s
     efficiency: body.efficiency ?? {},
     prediction: body.prediction,
   };
-  return { generate, stream: body.stream, includeUsage: includeUsage(body), dialect: toolDialect(body) };
+  return {
+    generate,
+    stream: body.stream,
+    includeUsage: includeUsage(body),
+    draftMetrics: body.metrics?.speculative_decoding,
+    dialect: toolDialect(body),
+  };
 }
 
 const templateSchema = z.looseObject(templateFields);

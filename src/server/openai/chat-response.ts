@@ -3,6 +3,7 @@
 import type { FinishReason, GenerateEvent, TokenLogprob, ToolCallDelta } from '../../core/messages.js';
 import { addUsage, noUsage, type PromptEvent, type ReplyHead } from '../generation.js';
 import { chatLogprobs } from './logprobs.js';
+import { metricsBody } from './request-metrics.js';
 import { finishReason, toolCallsMessage } from './tool-calls.js';
 import type { ToolDialect } from './tools.js';
 import { usageBody } from './usage.js';
@@ -59,6 +60,7 @@ export async function chatResponse(events: AsyncIterable<PromptEvent>, head: Rep
     model: head.model,
     choices: choices.map((choice, index) => choice.body(index, shape)),
     usage: usageBody(usage, head.countRejected),
+    ...metricsBody(usage, head.draftMetrics),
     system_fingerprint: head.fingerprint,
   };
 }

@@ -4,6 +4,7 @@ import { addUsage, noUsage, type PromptEvent, type ReplyHead } from '../generati
 import { CompletionPieces } from './completion-choice.js';
 import type { CompletionShape } from './completion-response.js';
 import { CompletionLogprobs } from './logprobs.js';
+import { metricsBody } from './request-metrics.js';
 import { usageBody } from './usage.js';
 
 export async function* completionChunks(
@@ -32,5 +33,8 @@ export async function* completionChunks(
       yield chunk([{ index, text, logprobs: scored, finish_reason: reason }]);
     }
   }
-  if (includeUsage) yield { ...chunk([]), usage: usageBody(usage, head.countRejected) };
+  if (includeUsage) {
+    const told = metricsBody(usage, head.draftMetrics);
+    yield { ...chunk([]), usage: usageBody(usage, head.countRejected), ...told };
+  }
 }

@@ -2,6 +2,7 @@
 
 import { z } from 'zod';
 import type { GenerateRequest, Prompt } from '../../core/messages.js';
+import type { DraftMetricsLevel } from '../config.js';
 import {
   includeUsage,
   invalidField,
@@ -37,6 +38,7 @@ export interface CompletionRequest {
   readonly generate: readonly GenerateRequest[];
   readonly stream: boolean;
   readonly includeUsage: boolean;
+  readonly draftMetrics: DraftMetricsLevel | undefined;
 }
 
 /** @throws {TrimtabError} invalid_request or unsupported_parameter, naming the field */
@@ -72,7 +74,12 @@ export function parseCompletionRequest(
     efficiency: body.efficiency ?? {},
   };
   const generate = prompts.map((prompt, i) => ({ ...shared, id: `${id}-${i}`, prompt }));
-  return { generate, stream: body.stream, includeUsage: includeUsage(body) };
+  return {
+    generate,
+    stream: body.stream,
+    includeUsage: includeUsage(body),
+    draftMetrics: body.metrics?.speculative_decoding,
+  };
 }
 
 /**

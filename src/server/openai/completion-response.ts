@@ -4,6 +4,7 @@ import type { FinishReason, TokenLogprob } from '../../core/messages.js';
 import { addUsage, noUsage, type PromptEvent, type ReplyHead } from '../generation.js';
 import { CompletionPieces } from './completion-choice.js';
 import { CompletionLogprobs } from './logprobs.js';
+import { metricsBody } from './request-metrics.js';
 import { usageBody } from './usage.js';
 
 interface Choice {
@@ -48,6 +49,7 @@ export async function completionResponse(
       finish_reason: choice.reason,
     })),
     usage: usageBody(usage, head.countRejected),
+    ...metricsBody(usage, head.draftMetrics),
     system_fingerprint: head.fingerprint,
   };
 }

@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { efficiencySchema } from '../../core/efficiency.js';
 import { TrimtabError } from '../../core/errors.js';
 import type { SamplingParams, StopParams } from '../../core/messages.js';
+import { draftMetricsLevels } from '../config.js';
 
 /** OpenAI treats an explicit null as an absent field. */
 export function optional<T extends z.ZodType>(schema: T) {
@@ -78,6 +79,7 @@ export const sharedFields = {
   cache_prompt: withDefault(z.boolean(), true),
   // trimtab
   efficiency: optional(efficiencySchema),
+  metrics: optional(z.strictObject({ speculative_decoding: optional(z.enum(draftMetricsLevels)) })),
 };
 
 const sharedSchema = z.looseObject(sharedFields);

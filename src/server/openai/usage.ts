@@ -1,9 +1,5 @@
-import type {
-  DraftReceipt,
-  EfficiencyReceipt,
-  FlopsReceipt,
-  VisualTokenReceipt,
-} from '../../core/efficiency-receipt.js';
+import type { DraftReceipt } from '../../core/draft-receipt.js';
+import type { EfficiencyReceipt, FlopsReceipt, VisualTokenReceipt } from '../../core/efficiency-receipt.js';
 import type { Usage } from '../../core/messages.js';
 
 /** OpenAI's `usage` object, and the receipt of what was saved. */
@@ -26,30 +22,37 @@ export function usageBody(usage: Usage, countRejected: boolean) {
       accepted_prediction_tokens: drafts?.acceptedPrediction ?? 0,
       rejected_prediction_tokens: rejected,
     },
-    ...(usage.efficiency !== undefined && { efficiency: efficiencyBody(usage.efficiency) }),
+    ...efficiencyBody(usage.efficiency),
   };
 }
 
-function efficiencyBody({ visualTokens, flops, draftVerification }: EfficiencyReceipt) {
-  return {
-    ...(draftVerification !== undefined && { draft_verification: draftBody(draftVerification) }),
+/** Absent where nothing was merged, pruned or drafted. */
+function efficiencyBody({ visualTokens, flops, draftVerification }: EfficiencyReceipt = {}) {
+  const efficiency = {
+    ...(draftVerification?.draftedSteps && { draft_verification: draftBody(draftVerification) }),
     ...(visualTokens !== undefined && { visual_tokens: visualTokensBody(visualTokens) }),
     ...(flops !== undefined && { flops: flopsBody(flops) }),
   };
+  return Object.keys(efficiency).length === 0 ? {} : { efficiency };
 }
 
 function draftBody(receipt: DraftReceipt) {
   const { draftedSteps, plainSteps, draftedTokens, acceptedTokens, acceptedByDepth, draftMs } = receipt;
-  const steps = draftedSteps + plainSteps;
   return {
     drafted_steps: draftedSteps,
     plain_steps: plainSteps,
     drafted_tokens: draftedTokens,
     accepted_tokens: acceptedTokens,
-    tokens_per_step: steps === 0 ? 1 : (steps + acceptedTokens) / steps,
+    tokens_per_step: tokensPerStep(receipt),
     accepted_by_depth: acceptedByDepth.slice(0, acceptedByDepth.findLastIndex((count) => count > 0) + 1),
     draft_ms: draftMs,
   };
+}
+
+/** Over all steps, plain ones too. */
+export function tokensPerStep({ tokens, draftedSteps, plainSteps }: DraftReceipt): number {
+  const steps = draftedSteps + plainSteps;
+  return steps === 0 ? 1 : tokens / steps;
 }
 
 function visualTokensBody(receipt: VisualTokenReceipt) {
