@@ -6,63 +6,81 @@
  * Every way of drafting gets an engine of its own. The first half of the questions meets cold stores; the second,
  * which are other questions of the same categories, stores that the first half has warmed. Then the second half is
  * asked again, and once more with a `prediction` in which one word of ten is wrong.
+ *
+ * `--sampling greedy,drawn` also draws at temperature 0.7 and top_p 0.95 with a fixed seed; `--methods` names some ways
+ * of drafting, separated by commas; `--steps <file>` keeps every decode step as a JSON line.
  */
 
 import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
+import { parseArgs } from 'node:util';
 import { automaticDrafts, type DraftVerification } from '../src/core/efficiency.js';
-import type { GenerateRequest, Usage } from '../src/core/messages.js';
+import type { GenerateRequest } from '../src/core/messages.js';
 import { engineConfigSchema } from '../src/engine/config.js';
 import { EngineHost } from '../src/engine/host/engine-host.js';
 import { parseChatRequest } from '../src/server/openai/chat-request.js';
 import { threads } from './contenders/contender.js';
+import { askTogether, type Generate } from './drafts/answers.js';
+import { figureCells, figuresOf, figureTitles, type Pair, speedUps } from './drafts/figures.js';
+import { loggedLoader } from './drafts/logged-model.js';
+import { methods } from './drafts/methods.js';
 import { oneInTen } from './drafts/one-in-ten.js';
 import { type Question, readQuestions } from './drafts/prompt-sets.js';
 import { formatTable } from './table.js';
 
 const maxTokens = 160;
 const warmUps = 12;
-const [folder, weights, sequencesText, limitText, ...sets] = process.argv.slice(2);
+const { values: flags, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    sampling: { type: 'string', default: 'greedy' },
+    methods: { type: 'string', default: Object.keys(methods).join() },
+    steps: { type: 'string' },
+  },
+});
+const [folder, weights, sequencesText, limitText, ...sets] = positionals;
 const model = basename(folder!);
 const cacheDir = process.env.TRIMTAB_BENCH_CACHE ?? mkdtempSync(join(tmpdir(), 'trimtab-bench-'));
 
-const methods: Readonly<Record<string, DraftVerification>> = {
-  'prompt lookup (3, 10)': { ...automaticDrafts, method: 'prompt-lookup' },
-  'aded-compat': { ...automaticDrafts, method: 'aded-compat' },
-  'suffix of the context': { ...automaticDrafts, sources: ['context'] },
-  'tri-grams': { ...automaticDrafts, sources: ['ngram'] },
-  default: automaticDrafts,
-};
+const samplings = {
+  greedy: { temperature: 0 },
+  drawn: { temperature: 0.7, top_p: 0.95 },
+} as const;
+type Sampling = keyof typeof samplings;
 
-interface Answer {
-  readonly text: string;
-  readonly tokens: number;
-  /** From the first token to the last. */
-  readonly decodeMs: number;
-  readonly drafts: NonNullable<Usage['efficiency']>['draftVerification'];
+interface Host {
+  readonly generate: Generate;
+  close(): Promise<void>;
 }
 
-async function openHost(): Promise<EngineHost> {
+/** `name` is what the steps are logged under. */
+async function openHost(name: string): Promise<Host> {
   const host = new EngineHost({
-    models: [{ id: model, folder: folder!, weights: weights as 'int4', cacheDir, threads }],
+    models: [{ id: name, folder: folder!, weights: weights as 'int4', cacheDir, threads }],
     config: engineConfigSchema.parse({ drafts: { persist: false }, prefixCacheBytes: 0 }),
+    ...(flags.steps !== undefined && { loader: loggedLoader(flags.steps) }),
   });
   await host.loaded();
+  const generate: Generate = (request) =>
+    host.generate({ ...request, model: name }, new AbortController().signal);
   // Code that runs for the first time is slow; these answers teach drafting nothing.
-  for (const question of questions.slice(0, warmUps)) await answer(host, requestFor(question, false));
-  return host;
+  for (const question of questions.slice(0, warmUps)) {
+    await askTogether(generate, [requestFor(question, 'greedy', false)]);
+  }
+  return { generate, close: () => host.close(0) };
 }
 
 function requestFor(
   { messages }: Question,
+  sampling: Sampling,
   drafts: DraftVerification | false,
   prediction?: string,
 ): GenerateRequest {
   const body = {
     model,
     messages,
-    temperature: 0,
+    ...samplings[sampling],
     seed: 1,
     max_tokens: maxTokens,
     ...(prediction !== undefined && { prediction: { type: 'content', content: prediction } }),
@@ -71,138 +89,77 @@ function requestFor(
   return { ...generate, efficiency: { draftVerification: drafts } };
 }
 
-async function answer(host: EngineHost, request: GenerateRequest): Promise<Answer> {
-  let text = '';
-  for await (const event of host.generate(request, new AbortController().signal)) {
-    if (event.type === 'delta') text += event.text;
-    if (event.type !== 'end') continue;
-    const { usage, timings } = event;
-    const drafts = usage.efficiency?.draftVerification;
-    return { text, tokens: usage.completionTokens, decodeMs: timings.decodeMs, drafts };
-  }
-  throw new Error('the engine ended without an answer');
-}
-
 function spoil(text: string): string {
   const draw = oneInTen();
   return text.replace(/\S+/g, (word) => (draw() === undefined ? word : 'blue'));
 }
 
-interface Total {
-  plainMs: number;
-  plainTokens: number;
-  ms: number;
-  tokens: number;
-  steps: number;
-  draftMs: number;
-  differing: number;
+interface Way {
+  readonly drafting: Host;
+  readonly drafts: DraftVerification;
+  readonly sampling: Sampling;
+  /** Questions at a time. */
+  readonly together: number;
 }
-type Totals = Map<string, Total>;
 
-/** Asks plainly and with drafts in turn, `together` questions at a time. */
+/** Asks plainly and with drafts in turn. */
 async function measure(
-  hosts: { readonly plain: EngineHost; readonly drafting: EngineHost },
+  { drafting, drafts, sampling, together }: Way,
   questions: readonly Question[],
-  drafts: DraftVerification,
-  together: number,
-  predict: (plain: string) => string | undefined,
-): Promise<Totals> {
-  const totals: Totals = new Map();
+  predict: (plain: string) => string | undefined = () => undefined,
+): Promise<Pair[]> {
+  const pairs: Pair[] = [];
   for (let first = 0; first < questions.length; first += together) {
     const group = questions.slice(first, first + together);
-    const plain = await timed(
-      group.map((question) => () => answer(hosts.plain, requestFor(question, false))),
+    const plainly = group.map((question) => requestFor(question, sampling, false));
+    const plain = await askTogether(plainHost.generate, plainly);
+    const requests = group.map((question, i) =>
+      requestFor(question, sampling, drafts, predict(plain.answers[i]!.text)),
     );
-    const drafted = await timed(
-      group.map(
-        (question, i) => () =>
-          answer(hosts.drafting, requestFor(question, drafts, predict(plain.answers[i]!.text))),
-      ),
-    );
-    const category = together === 1 ? group[0]!.category : 'together';
-    add(totals, category, plain, drafted, together);
+    const drafted = await askTogether(drafting.generate, requests);
+    pairs.push({ category: together === 1 ? group[0]!.category : 'together', plain, drafted });
   }
-  return totals;
+  return pairs;
 }
-
-async function timed(runs: readonly (() => Promise<Answer>)[]) {
-  const startedAt = performance.now();
-  const answers = await Promise.all(runs.map((run) => run()));
-  return { answers, wallMs: performance.now() - startedAt };
-}
-type Timed = Awaited<ReturnType<typeof timed>>;
-
-function add(totals: Totals, category: string, plain: Timed, drafted: Timed, together: number): void {
-  const total = totals.get(category) ?? emptyTotal();
-  totals.set(category, total);
-  const msOf = ({ answers, wallMs }: Timed) => (together === 1 ? answers[0]!.decodeMs : wallMs);
-  const tokensOf = ({ answers }: Timed) => answers.reduce((sum, { tokens }) => sum + tokens, 0);
-  total.plainMs += msOf(plain);
-  total.ms += msOf(drafted);
-  total.plainTokens += tokensOf(plain);
-  total.tokens += tokensOf(drafted);
-  for (const [i, { text, tokens, drafts }] of drafted.answers.entries()) {
-    total.steps += drafts === undefined ? tokens : drafts.draftedSteps + drafts.plainSteps;
-    total.draftMs += drafts?.draftMs ?? 0;
-    if (text !== plain.answers[i]!.text) total.differing++;
-  }
-}
-
-const emptyTotal = (): Total => ({
-  plainMs: 0,
-  plainTokens: 0,
-  ms: 0,
-  tokens: 0,
-  steps: 0,
-  draftMs: 0,
-  differing: 0,
-});
-
-function sum(totals: Iterable<Total>): Total {
-  const all = emptyTotal();
-  for (const total of totals) {
-    for (const key of Object.keys(all) as (keyof Total)[]) all[key] += total[key];
-  }
-  return all;
-}
-
-/** Ratio of tokens per second. */
-const speedUp = ({ plainMs, plainTokens, ms, tokens }: Total): number =>
-  tokens / ms / (plainTokens / plainMs);
 
 const questions = sets.flatMap((path) => readQuestions(path, Number(limitText)));
 const halves = [0, 1].map((half) => questions.filter((_, i) => i % 2 === half)) as [Question[], Question[]];
-const plain = await openHost();
+const plainHost = await openHost('plain');
 const figures: object[] = [];
-for (const together of sequencesText!.split(',').map(Number)) {
+
+async function compare(sampling: Sampling, together: number): Promise<void> {
   const rows: string[][] = [];
-  const report = (name: string, totals: Totals) => {
-    const all = sum(totals.values());
-    const ratios = [...totals.values()].map(speedUp);
-    const categories = Object.fromEntries([...totals].map(([category, total]) => [category, speedUp(total)]));
-    figures.push({ name, together, speedUp: speedUp(all), categories, ...all });
-    rows.push([
-      name,
-      speedUp(all).toFixed(3),
-      ratios.length < 2 ? '' : `${Math.min(...ratios).toFixed(2)} – ${Math.max(...ratios).toFixed(2)}`,
-      (all.tokens / all.steps).toFixed(2),
-      ((1000 * all.draftMs) / all.steps).toFixed(0),
-      `${all.differing}`,
-    ]);
+  const report = (name: string, pairs: readonly Pair[]) => {
+    figures.push({ name, sampling, together, ...figuresOf(pairs), categories: speedUps(pairs) });
+    rows.push([name, ...figureCells(pairs)]);
   };
-  for (const [name, drafts] of Object.entries(methods)) {
-    const hosts = { plain, drafting: await openHost() };
-    const none = () => undefined;
-    report(`${name}, cold`, await measure(hosts, halves[0], drafts, together, none));
-    report(`${name}, warm`, await measure(hosts, halves[1], drafts, together, none));
-    if (name === 'default') {
-      report(`${name}, asked again`, await measure(hosts, halves[1], drafts, together, none));
-      report(`${name}, prediction`, await measure(hosts, halves[0], drafts, together, spoil));
+  for (const name of flags.methods.split(',')) {
+    const way = { drafting: await openHost(name), drafts: methods[name]!, sampling, together };
+    report(`${name}, cold`, await measure(way, halves[0]));
+    report(`${name}, warm`, await measure(way, halves[1]));
+    if (way.drafts === automaticDrafts) {
+      report(`${name}, asked again`, await measure(way, halves[1]));
+      report(`${name}, prediction`, await measure(way, halves[0], spoil));
     }
-    await hosts.drafting.close(0);
+    await way.drafting.close();
   }
-  const title = `${model} ${weights}, ${together} at a time`;
-  console.log(formatTable([title, 'speed-up', 'categories', 'tokens/step', 'draft µs', 'differing'], rows));
+  const title = `${model} ${weights}, ${sampling}, ${together} at a time`;
+  console.log(formatTable([title, ...figureTitles], rows));
 }
-await plain.close(0);
-console.log(JSON.stringify({ model, weights, questions: questions.length, figures }));
+
+for (const sampling of flags.sampling.split(',') as Sampling[]) {
+  for (const together of sequencesText!.split(',').map(Number)) await compare(sampling, together);
+}
+await plainHost.close();
+const peakMebibytes = process.resourceUsage().maxRSS / 1024;
+console.log(`peak memory of the engines together ${peakMebibytes.toFixed(0)} MiB`);
+console.log(
+  JSON.stringify({
+    bench: 'draft-decoding',
+    model,
+    weights,
+    questions: questions.length,
+    peakMebibytes,
+    figures,
+  }),
+);

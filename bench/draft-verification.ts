@@ -12,7 +12,7 @@ import type { StepTiming } from '../src/decoding/speculative/cost-model.js';
 import { AdedCompat } from '../src/decoding/speculative/published/aded-compat.js';
 import { promptLookup } from '../src/decoding/speculative/published/prompt-lookup.js';
 import { loadRunner } from './bench-runner.js';
-import { oneInTen } from './drafts/one-in-ten.js';
+import { guessedTokens } from './drafts/one-in-ten.js';
 import { type RecordedTurn, readRecordedTurns } from './drafts/recorded-turns.js';
 import { adaptive, fixed, type ReplayDrafter, type Replayed, speedUp, sum } from './drafts/replay.js';
 import { stepTimings } from './drafts/step-timings.js';
@@ -31,18 +31,9 @@ async function measuredSteps(): Promise<readonly StepTiming[]> {
   return timings;
 }
 
-/** As a caller's guess might be wrong. */
-function guess(answer: readonly number[]): number[] {
-  const draw = oneInTen();
-  return answer.map((token) => {
-    const hit = draw();
-    return hit === undefined ? token : 31_000 + (hit % 900);
-  });
-}
-
 const timings = await measuredSteps();
 const turns = readRecordedTurns(questions!, answers!, (text) => llama.encode(text, false, true));
-const guessed = turns.map((turn): RecordedTurn => ({ ...turn, prediction: guess(turn.answer) }));
+const guessed = turns.map((turn): RecordedTurn => ({ ...turn, prediction: guessedTokens(turn.answer) }));
 const categories = [...new Set(turns.map(({ category }) => category))];
 
 interface Row {

@@ -5,9 +5,13 @@
 
 import type { DraftSourceName } from '../../src/core/efficiency.js';
 import { acceptDraft } from '../../src/decoding/speculative/acceptance.js';
+import { AdaptiveDrafter } from '../../src/decoding/speculative/adaptive-drafter.js';
+import type { Calibrator } from '../../src/decoding/speculative/calibrator.js';
 import { CostModel, type StepTiming } from '../../src/decoding/speculative/cost-model.js';
+import { layOut } from '../../src/decoding/speculative/draft-rows.js';
 import { DraftStores } from '../../src/decoding/speculative/draft-stores.js';
-import { Drafting } from '../../src/decoding/speculative/drafting.js';
+import type { Drafter } from '../../src/decoding/speculative/drafter.js';
+import { Drafting, type DraftingLane, type StepPlan } from '../../src/decoding/speculative/drafting.js';
 import type { PublishedMethod } from '../../src/decoding/speculative/published/published-method.js';
 import type { RecordedTurn } from './recorded-turns.js';
 
@@ -35,8 +39,20 @@ export function sum(parts: readonly Replayed[]): Replayed {
   return total;
 }
 
+/** What is taken away from the engine's own drafting, to see what it is worth. */
+export interface Ablation {
+  /** In place of the engine's joint one. */
+  readonly calibrator?: Calibrator;
+  /** Rows of every step, whatever they cost. */
+  readonly rows?: number;
+}
+
 /** The engine's own drafting, from the given sources; what it learns it keeps from turn to turn. */
-export function adaptive(timings: readonly StepTiming[], sources: readonly DraftSourceName[]): ReplayDrafter {
+export function adaptive(
+  timings: readonly StepTiming[],
+  sources: readonly DraftSourceName[],
+  { calibrator, rows: fixedRows }: Ablation = {},
+): ReplayDrafter {
   const stores = new DraftStores({ bytes: 64 * 2 ** 20, historyTokens: 2 ** 20 });
   const drafting = new Drafting({ timings, stores, maxRows: 64 });
   const truth = new CostModel(timings);
@@ -45,28 +61,33 @@ export function adaptive(timings: readonly StepTiming[], sources: readonly Draft
     const tokens = [...prompt, answer[0]!];
     const end = prompt.length + answer.length;
     const rules = { isFinal: () => false, isBanned: () => false, allowedAfter: () => undefined };
-    const drafter = drafting.begin({
-      method: 'adaptive',
-      scope: '',
-      temperature: 0,
-      sources,
+    const request = {
       tokens,
       promptLength: prompt.length,
       prediction: prediction && [prediction],
       rules,
       maxNodes: 63,
       remember: true,
-    });
+    };
+    const drafter =
+      calibrator === undefined
+        ? drafting.begin({ ...request, method: 'adaptive', scope: '', temperature: 0, sources })
+        : new AdaptiveDrafter({
+            ...request,
+            sources: new Set(sources),
+            calibrator,
+            store: stores.scope(''),
+          });
     while (tokens.length < end) {
       const startedAt = performance.now();
       const cached = tokens.length - 1;
       const lane = { drafter, anchor: tokens.at(-1)!, cached, tokensLeft: end - tokens.length };
-      const plan = drafting.plan([lane], 64);
+      const plan = fixedRows === undefined ? drafting.plan([lane], 64) : planOfSize(drafter, lane, fixedRows);
       const { rows } = plan.lanes[0]!;
       const before = tokens.length;
       const visited = acceptDraft(rows, () => takeNext(tokens, answer, prompt.length));
       const ms = truth.ms(plan.rows, cached);
-      drafting.observe(plan, ms);
+      if (fixedRows === undefined) drafting.observe(plan, ms);
       const committed = tokens.slice(before);
       const outcome = { visited, committed, before: tokens[before - 2] };
       drafting.learn(drafter, rows, outcome, undefined);
@@ -75,6 +96,15 @@ export function adaptive(timings: readonly StepTiming[], sources: readonly Draft
     drafter.finish();
     return done;
   };
+}
+
+/** As many of the likeliest nodes as there are, up to `size` rows. */
+function planOfSize(drafter: Drafter, { anchor, cached, tokensLeft }: DraftingLane, size: number): StepPlan {
+  const draft = drafter.draft(tokensLeft);
+  while (draft.nodes.length < size - 1 && draft.grow());
+  const rows = layOut(anchor, draft.nodes);
+  const lanes = [{ rows, drafter }];
+  return { rows: rows.tokens.length, lanes, isProbe: false, draftMs: 0, context: cached };
 }
 
 /** A drafter that always drafts what it has, whatever a step costs. */
