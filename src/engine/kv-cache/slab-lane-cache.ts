@@ -1,44 +1,46 @@
 /**
- * The lane cache over flat memory, in which neighbouring lanes are one contiguous block (`slab-memory.ts`).
+ * The lane cache over flat memory, in which neighbouring lanes are one contiguous block: how far each lane is filled,
+ * and so where its tokens' rows are. `slab-memory.ts` says where rows lie, `slab-rows.ts` copies them.
  */
 
-import { copyFloats } from './copy-floats.js';
 import { type Depth, depthAt, evened, fitsIn, mapDepth } from './depth.js';
 import type { KvRows, LaneCache } from './lane-cache.js';
-import { cutTo, hasRoom, type Lane, prunedWithin, rowsOf, tokenRows } from './lane-state.js';
-import { PrunedPrompt, waitingRows } from './pruned-prompt.js';
+import {
+  cutTo,
+  hasRoom,
+  type Lane,
+  prunedPart,
+  prunedWithin,
+  rowsOf,
+  tokenRows,
+  withWaiting,
+} from './lane-state.js';
+import type { PrunedPrompt } from './pruned-prompt.js';
 import { type GrowingMemory, SlabMemory, type SlabShape } from './slab-memory.js';
+import { type LanePlace, type LayerBlock, SlabRows } from './slab-rows.js';
 
 export interface LaneCacheShape extends SlabShape {
   /** Capacity is rounded up to a multiple of this many tokens. */
   readonly step?: number;
 }
 
-export interface LayerBlock {
-  readonly keys: Float32Array;
-  readonly values: Float32Array;
-}
-
-const BYTES_PER_FLOAT = 4;
-
 export class SlabLaneCache implements LaneCache {
   readonly bytesPerToken: number;
   readonly #layers: number;
-  readonly #kvHeads: number;
-  readonly #headDim: number;
   readonly #step: number;
   readonly #memory: SlabMemory;
+  readonly #rows: SlabRows;
   #lanes: Lane[] = [];
   #version = 0;
 
   /** `growing`: see `SlabMemory`. */
   constructor({ layers, kvHeads, headDim, step = 64 }: LaneCacheShape, growing?: GrowingMemory) {
+    const shape = { layers, kvHeads, headDim };
     this.#layers = layers;
-    this.#kvHeads = kvHeads;
-    this.#headDim = headDim;
     this.#step = step;
-    this.#memory = new SlabMemory({ layers, kvHeads, headDim }, growing);
-    this.bytesPerToken = 2 * layers * kvHeads * headDim * BYTES_PER_FLOAT;
+    this.#memory = new SlabMemory(shape, growing);
+    this.#rows = new SlabRows(shape, this.#memory);
+    this.bytesPerToken = 2 * layers * kvHeads * headDim * Float32Array.BYTES_PER_ELEMENT;
   }
 
   get lanes(): number {
@@ -132,52 +134,30 @@ export class SlabLaneCache implements LaneCache {
     if (from < 0 || from > to || to > length) {
       throw new RangeError(`lane ${lane} holds ${length} tokens, not [${from}, ${to})`);
     }
-    const isWhole = pruned?.waiting?.tokens === undefined;
-    const waiting = pruned !== undefined && isWhole && from >= pruned.first ? pruned.waiting : undefined;
-    const whole = from === 0 && waiting === undefined ? prunedWithin(pruned, to) : undefined;
-    const isPart = pruned !== undefined && from < pruned.length && to > pruned.start;
-    if (isPart && waiting === undefined && whole === undefined) {
+    const part = prunedPart(pruned, from, to);
+    if (part === undefined) {
       throw new RangeError(`tokens [${from}, ${to}) of lane ${lane} are part of a pruned prompt`);
     }
-    const span = (layer: number) => [tokenRows(pruned, layer, from), tokenRows(pruned, layer, to)] as const;
-    const memory = this.#memory;
-    const data = new Float32Array(this.#floats((layer) => span(layer)[1] - span(layer)[0]));
-    let target = 0;
-    for (let tensor = 0; tensor < 2 * this.#layers; tensor++) {
-      const [first, end] = span(tensor >> 1);
-      const strip = (end - first) * this.#headDim;
-      for (let head = 0; head < this.#kvHeads; head++, target += strip) {
-        copyFloats(memory.floats, memory.offset(tensor, lane, head, first), data, target, strip);
-      }
-    }
-    if (waiting === undefined) return { length: to - from, data, ...(whole && { pruned: whole }) };
-    const rows = [waitingRows(waiting, from - pruned!.first, to - pruned!.first)];
-    return { length: to - from, data, waiting: { ...waiting, rows } };
+    const data = this.#rows.read(lane, (layer) => [
+      tokenRows(pruned, layer, from),
+      tokenRows(pruned, layer, to),
+    ]);
+    return { length: to - from, data, ...part };
   }
 
-  /** Bytes from the beginning of the slab to the keys of a lane in one layer, to its values, and between KV heads. */
-  strip(
-    layer: number,
-    lane: number,
-  ): { readonly keys: number; readonly values: number; readonly stride: number } {
-    const place = (tensor: number, head: number): number =>
-      BYTES_PER_FLOAT * this.#memory.offset(tensor, lane, head, 0);
-    const [keys, values] = [place(2 * layer, 0), place(2 * layer + 1, 0)];
-    return { keys, values, stride: place(2 * layer, 1) - keys };
+  /** Where a lane lies in one layer. */
+  strip(layer: number, lane: number): LanePlace {
+    return this.#rows.strip(layer, lane);
   }
 
-  /** The first `rows` rows of one layer: `[kvHeads, rows, headDim]` each. */
+  /** The first `rows` rows of one layer, copied: `[kvHeads, rows, headDim]` each. */
   readLayer(lane: number, layer: number, rows: number): LayerBlock {
-    const memory = this.#memory;
-    const copy = (tensor: number): Float32Array => {
-      const strip = rows * this.#headDim;
-      const data = new Float32Array(this.#kvHeads * strip);
-      for (let head = 0; head < this.#kvHeads; head++) {
-        copyFloats(memory.floats, memory.offset(tensor, lane, head, 0), data, head * strip, strip);
-      }
-      return data;
-    };
-    return { keys: copy(2 * layer), values: copy(2 * layer + 1) };
+    return this.#rows.readLayer(lane, layer, rows);
+  }
+
+  /** The slab of some neighbouring lanes, for the runtime to read: `[lanes, kvHeads, capacity, headDim]`. */
+  layerBlock(layer: number, firstLane: number, lanes: number): LayerBlock {
+    return this.#rows.layerBlock(layer, firstLane, lanes);
   }
 
   append(lane: number, rows: KvRows, count = rows.length): void {
@@ -185,40 +165,17 @@ export class SlabLaneCache implements LaneCache {
     if (rows.pruned !== undefined && (state.length > 0 || count < rows.length)) {
       throw new RangeError(`a pruned prompt goes whole into an empty lane, not into lane ${lane}`);
     }
-    const next = { length: state.length + count, pruned: rows.pruned ?? this.#withWaiting(state, rows) };
+    const pruned = rows.pruned ?? withWaiting(state, rows.waiting, this.#layers);
+    const next = { length: state.length + count, pruned };
     this.#requireRoom(lane, next);
-    let source = 0;
-    const memory = this.#memory;
-    for (let tensor = 0; tensor < 2 * this.#layers; tensor++) {
-      const layer = tensor >> 1;
-      const first = rowsOf(state, layer);
-      const strip = (rowsOf(next, layer) - first) * this.#headDim;
-      const isWaited = rows.waiting !== undefined && layer >= rows.waiting.layer;
-      const stride = isWaited ? 0 : tokenRows(rows.pruned, layer, rows.length) * this.#headDim;
-      for (let head = 0; head < this.#kvHeads; head++, source += stride) {
-        copyFloats(rows.data, source, memory.floats, memory.offset(tensor, lane, head, first), strip);
-      }
-    }
+    const waitsFrom = rows.waiting?.layer ?? this.#layers;
+    this.#rows.write(
+      lane,
+      (layer) => [rowsOf(state, layer), rowsOf(next, layer)],
+      rows.data,
+      (layer) => (layer < waitsFrom ? tokenRows(rows.pruned, layer, rows.length) : 0),
+    );
     Object.assign(state, next);
-  }
-
-  /** The prompt of a lane to which rows are appended, whole if they wait. */
-  #withWaiting({ length, pruned }: Lane, { waiting }: KvRows): PrunedPrompt | undefined {
-    if (waiting === undefined) return pruned;
-    const [first, base] = pruned?.waiting === undefined ? [length, pruned] : [pruned.first, pruned.base];
-    const rows = [...(pruned?.waiting?.rows ?? []), ...waiting.rows];
-    return PrunedPrompt.waitingBehind(first, this.#layers, { ...waiting, rows }, base);
-  }
-
-  /** The slab of some neighbouring lanes, for the runtime to read: `[lanes, kvHeads, capacity, headDim]`. */
-  layerBlock(layer: number, firstLane: number, lanes: number): LayerBlock {
-    const memory = this.#memory;
-    const part = (tensor: number) =>
-      memory.floats.subarray(
-        memory.offset(tensor, firstLane, 0, 0),
-        memory.offset(tensor, firstLane + lanes, 0, 0),
-      );
-    return { keys: part(2 * layer), values: part(2 * layer + 1) };
   }
 
   /**
@@ -238,8 +195,9 @@ export class SlabLaneCache implements LaneCache {
       this.#requireRoom(firstLane + i, { ...state, length: state.length + counts[i]! });
     });
     for (let layer = 0; layer < newKeys.length; layer++) {
-      this.#scatter(2 * layer, firstLane, rows, counts, newKeys[layer]!);
-      this.#scatter(2 * layer + 1, firstLane, rows, counts, newValues[layer]!);
+      const firsts = states.map((state) => rowsOf(state, layer));
+      const fresh = { keys: newKeys[layer]!, values: newValues[layer]! };
+      this.#rows.writeFresh(layer, fresh, { firstLane, rows, counts, firsts });
     }
     states.forEach((state, i) => {
       state.length += counts[i]!;
@@ -264,50 +222,21 @@ export class SlabLaneCache implements LaneCache {
     const next: Lane = { length: pruned.length, pruned };
     this.#requireRoom(lane, next);
     for (let layer = 0; layer < this.#layers; layer++) {
-      const counts = [rowsOf(next, layer) - rowsOf(state, layer)];
-      this.#scatter(2 * layer, lane, counts[0]!, counts, newKeys[layer]!);
-      this.#scatter(2 * layer + 1, lane, counts[0]!, counts, newValues[layer]!);
+      const first = rowsOf(state, layer);
+      const rows = rowsOf(next, layer) - first;
+      const fresh = { keys: newKeys[layer]!, values: newValues[layer]! };
+      this.#rows.writeFresh(layer, fresh, { firstLane: lane, rows, counts: [rows], firsts: [first] });
     }
     Object.assign(state, next);
   }
 
-  #scatter(
-    tensor: number,
-    firstLane: number,
-    rows: number,
-    counts: ArrayLike<number>,
-    fresh: Float32Array,
-  ): void {
-    const memory = this.#memory;
-    const strip = rows * this.#headDim;
-    let source = 0;
-    for (let i = 0; i < counts.length; i++) {
-      const first = rowsOf(this.#lanes[firstLane + i]!, tensor >> 1);
-      for (let head = 0; head < this.#kvHeads; head++, source += strip) {
-        const target = memory.offset(tensor, firstLane + i, head, first);
-        copyFloats(fresh, source, memory.floats, target, counts[i]! * this.#headDim);
-      }
-    }
-  }
-
   #move(lane: number, from: number, to: number): void {
-    const memory = this.#memory;
     const { pruned } = this.#lane(lane);
-    for (let tensor = 0; tensor < 2 * this.#layers; tensor++) {
-      const layer = tensor >> 1;
-      for (let head = 0; head < this.#kvHeads; head++) {
-        const source = memory.offset(tensor, lane, head, tokenRows(pruned, layer, from));
-        const target = memory.offset(tensor, lane, head, tokenRows(pruned, layer, to));
-        copyFloats(memory.floats, source, memory.floats, target, this.#headDim);
-      }
-    }
-  }
-
-  /** Floats of keys and values that the layers have for so many rows each. */
-  #floats(rowsIn: (layer: number) => number): number {
-    let rows = 0;
-    for (let layer = 0; layer < this.#layers; layer++) rows += rowsIn(layer);
-    return 2 * rows * this.#kvHeads * this.#headDim;
+    this.#rows.move(
+      lane,
+      (layer) => tokenRows(pruned, layer, from),
+      (layer) => tokenRows(pruned, layer, to),
+    );
   }
 
   #rounded(depth: Depth): Depth {
