@@ -11,8 +11,12 @@ import type { DecoderTensorNames } from '../checkpoint/decoder-tensors.js';
 import { decoderTensorNames } from '../checkpoint/decoder-tensors.js';
 import { GraphBuilder } from '../graph/builder.js';
 import type { Graph } from '../graph/ir.js';
-import type { Attended, LayerContext, LayerRows, Phase, Stream } from './layers.js';
-import { allNew, commonRows, decoderInputs, isStep, newNames, splitsHeads, wholeMatrix } from './layers.js';
+import { allNew, decoderInputs, newNames } from './decoder-ports.js';
+import type { Attended, LayerContext, LayerRows, Stream } from './layer-context.js';
+import { commonRows } from './layer-context.js';
+import { wholeMatrix } from './matrices.js';
+import type { Phase } from './phase.js';
+import { isStep, splitsHeads } from './phase.js';
 import { PrunedRows } from './pruned-rows.js';
 import { declareRagged, raggedRows } from './ragged-rows.js';
 

@@ -4,7 +4,7 @@ import type { DecoderConfig } from '../checkpoint/decoder-config.js';
 import { decoderTensorNames } from '../checkpoint/decoder-tensors.js';
 import { GraphBuilder } from '../graph/builder.js';
 import type { Graph } from '../graph/ir.js';
-import { gateUpMatrix } from './layers.js';
+import { gateUpMatrix } from './matrices.js';
 
 export const probeNames = { input: 'x', output: 'layers.0/gate_up' } as const;
 

@@ -3,8 +3,8 @@
 import type { DecoderConfig } from '../checkpoint/decoder-config.js';
 import type { GraphBuilder } from '../graph/builder.js';
 import type { Port } from '../graph/ir.js';
-import type { HeadRows } from './layers.js';
-import { decoderInputs } from './layers.js';
+import { decoderInputs } from './decoder-ports.js';
+import type { HeadRows } from './layer-context.js';
 import { declarePageRank, pageRank } from './page-rank.js';
 
 /** Names of the cached keys and values of a layer, `[h, 1, c, d]`. */

@@ -11,8 +11,9 @@
 import type { DecoderConfig } from '../checkpoint/decoder-config.js';
 import type { GraphBuilder } from '../graph/builder.js';
 import type { Port } from '../graph/ir.js';
-import type { HeadRows, LayerRows, MixedRows, ProjectedRows, PrunedLayer } from './layers.js';
-import { commonRows, decoderInputs, newNames, pastNames } from './layers.js';
+import { decoderInputs, newNames, pastNames } from './decoder-ports.js';
+import type { HeadRows, LayerRows, MixedRows, ProjectedRows, PrunedLayer } from './layer-context.js';
+import { commonRows } from './layer-context.js';
 import { importance } from './page-rank.js';
 import { attendByHead, declareByHead, type PastRows } from './pruned-attention.js';
 

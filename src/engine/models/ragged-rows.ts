@@ -5,8 +5,9 @@
 
 import type { DecoderConfig } from '../checkpoint/decoder-config.js';
 import type { GraphBuilder } from '../graph/builder.js';
-import type { LayerRows } from './layers.js';
-import { commonRows, decoderInputs } from './layers.js';
+import { decoderInputs } from './decoder-ports.js';
+import type { LayerRows } from './layer-context.js';
+import { commonRows } from './layer-context.js';
 
 export const raggedInputs = (layer: number) => ({
   mask: `${decoderInputs.mask}.${layer}`,

@@ -4,8 +4,8 @@ import type { DecoderConfig, Family } from '../checkpoint/decoder-config.js';
 import type { Graph } from '../graph/ir.js';
 import type { DecoderBlock } from './decoder.js';
 import { buildDecoder } from './decoder.js';
-import type { Phase } from './layers.js';
 import { llama } from './llama.js';
+import type { Phase } from './phase.js';
 import { qwen2 } from './qwen2.js';
 import { qwen3 } from './qwen3.js';
 

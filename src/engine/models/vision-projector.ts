@@ -5,7 +5,7 @@ import { patchesPerSide, towerTokens } from '../checkpoint/vision-config.js';
 import { mlpProjectorNames, shuffleProjectorName } from '../checkpoint/vision-tensors.js';
 import { GraphBuilder } from '../graph/builder.js';
 import type { Graph } from '../graph/ir.js';
-import { wholeMatrix } from './layers.js';
+import { wholeMatrix } from './matrices.js';
 
 export const projectorPorts = { features: 'features', rows: 'rows' } as const;
 

@@ -14,7 +14,7 @@ import { towerNames } from '../checkpoint/vision-tensors.js';
 import type { NormWeights } from '../graph/builder.js';
 import { GraphBuilder } from '../graph/builder.js';
 import type { Graph } from '../graph/ir.js';
-import { stacked, wholeMatrix } from './layers.js';
+import { stacked, wholeMatrix } from './matrices.js';
 
 export const towerPorts = {
   /** `[1, n, 3·p·p]`: the pixels of a patch channel by channel, rows from top to bottom. */

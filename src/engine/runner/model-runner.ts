@@ -8,7 +8,7 @@ import type { Variant } from '../graph/pipeline.js';
 import { plainVariant } from '../graph/pipeline.js';
 import { KernelSteps } from '../kernels/kernel-steps.js';
 import { SlabLaneCache } from '../kv-cache/slab-lane-cache.js';
-import { decoderInputs } from '../models/layers.js';
+import { decoderInputs } from '../models/decoder-ports.js';
 import type { RotaryTables } from '../models/rotary.js';
 import { rotaryTables } from '../models/rotary.js';
 import type { DecoderShape } from '../visual-tokens/flops.js';

@@ -2,7 +2,7 @@
 
 import type { DecoderConfig } from '../checkpoint/decoder-config.js';
 import type { WaitingRows } from '../kv-cache/pruned-prompt.js';
-import { decoderInputs, newNames } from '../models/layers.js';
+import { decoderInputs, newNames } from '../models/decoder-ports.js';
 import { layerFlags, pruningInputs, pruningOutputs } from '../models/pruned-rows.js';
 import type { Feeds, Fetches, Tensor } from './ort-session.js';
 import { booleans, floats, integers } from './ort-session.js';

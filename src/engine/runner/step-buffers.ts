@@ -4,7 +4,7 @@
  */
 
 import type { DecoderConfig } from '../checkpoint/decoder-config.js';
-import { allNew, decoderInputs } from '../models/layers.js';
+import { allNew, decoderInputs } from '../models/decoder-ports.js';
 import type { Feeds, Fetches, Tensor } from './ort-session.js';
 import { floats, integers } from './ort-session.js';
 import { headSizes, queryDivision } from './step-inputs.js';

@@ -3,8 +3,8 @@
  * lane, c capacity of the cache, g query heads per KV head.
  */
 
-import type { Phase } from '../models/layers.js';
-import { splitsHeads } from '../models/layers.js';
+import type { Phase } from '../models/phase.js';
+import { splitsHeads } from '../models/phase.js';
 import type { RowTrees } from './runner.js';
 
 /** Added to the score of a hidden key; its weight is exactly 0 after the softmax. */

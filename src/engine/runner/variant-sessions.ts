@@ -6,7 +6,7 @@
 import type { CompiledModel } from '../compiler/compiled-model.js';
 import type { Variant } from '../graph/pipeline.js';
 import { plainVariant, variantName } from '../graph/pipeline.js';
-import type { Phase } from '../models/layers.js';
+import type { Phase } from '../models/phase.js';
 import { OrtSession } from './ort-session.js';
 
 interface Loaded {
