@@ -61,11 +61,11 @@ export class AttentionPlaces {
 
   /** A cached row of the lane of a row. */
   cached(step: LayerStep, row: number, kvHead: number, token: number): Record<'keys' | 'values', number> {
-    const strip = (part: number): number =>
-      this.#thread.integer(this.#room.strips, step.layer * stripIntegers + part);
+    const thread = this.#thread;
+    const strip = this.#room.strips + 4 * stripIntegers * step.layer;
     const lane = Math.floor(row / step.perLane);
-    const place = strip(2) * (lane * this.kvHeads + kvHead) + token * this.headBytes;
-    return { keys: strip(0) + place, values: strip(1) + place };
+    const place = thread.integer(strip, 2) * (lane * this.kvHeads + kvHead) + token * this.headBytes;
+    return { keys: thread.integer(strip) + place, values: thread.integer(strip, 1) + place };
   }
 
   /** From the beginning of the new keys, or values, to that of a row. */

@@ -28,13 +28,16 @@ export interface KernelStep {
   embed(row: number, out: Float32Array): void;
 }
 
-/** Views of the shared memory, valid until the next step. */
-export interface KernelResult {
-  /** `[logitRows]` of `[vocabSize]`. */
-  readonly logits: readonly Float32Array[];
-  /** Per layer, `[lanes, kvHeads, rows, headDim]`. */
+/** Per layer, `[lanes, kvHeads, rows, headDim]`. */
+interface NewRows {
   readonly newKeys: readonly Float32Array[];
   readonly newValues: readonly Float32Array[];
+}
+
+/** Views of the shared memory, valid until the next step. */
+export interface KernelResult extends NewRows {
+  /** `[logitRows]` of `[vocabSize]`. */
+  readonly logits: readonly Float32Array[];
 }
 
 /** Of 4 GiB, what weights may take, so that enough is left for keys and values. */
@@ -46,6 +49,8 @@ export class KernelSteps {
   readonly #room: StepRoom;
   readonly #team: Team;
   readonly #slabStart: number;
+  /** By the number of rows. */
+  readonly #views = new Map<number, NewRows>();
 
   private constructor(config: DecoderConfig, memory: KernelMemory, room: StepRoom, team: Team) {
     this.#config = config;
@@ -59,7 +64,7 @@ export class KernelSteps {
   static async load(model: CompiledModel, threads: number): Promise<KernelSteps | undefined> {
     const { config, precision, weightBytes } = model;
     if (precision.weights !== 'int4' || precision.activations !== 'int8') return undefined;
-    const isEven = [config.hiddenSize, config.headDim].every((width) => width % 4 === 0);
+    const isEven = config.hiddenSize % 4 === 0 && config.headDim % 8 === 0;
     if (!isEven || weightBytes > mostWeightBytes) return undefined;
     const module = compileKernels(config);
     const memory = module && reserveMemory();
@@ -122,29 +127,41 @@ export class KernelSteps {
   }
 
   #writeCache({ firstLane, lanes }: KernelStep, cache: SlabLaneCache): void {
-    const { strips, lengths } = this.#room;
-    for (let layer = 0; layer < this.#config.layers; layer++) {
+    const { layers } = this.#config;
+    const strips = this.#memory.integers(this.#room.strips, layers * stripIntegers);
+    const lengths = this.#memory.integers(this.#room.lengths, layers * mostRows);
+    for (let layer = 0; layer < layers; layer++) {
       const { keys, values, stride } = cache.strip(layer, firstLane);
-      const place = this.#memory.integers(strips + 4 * layer * stripIntegers, stripIntegers);
-      place.set([this.#slabStart + keys, this.#slabStart + values, stride]);
-      const rows = this.#memory.integers(lengths + 4 * layer * mostRows, lanes);
-      for (let lane = 0; lane < lanes; lane++) rows[lane] = cache.rows(firstLane + lane, layer);
+      strips.set([this.#slabStart + keys, this.#slabStart + values, stride], layer * stripIntegers);
+      for (let lane = 0; lane < lanes; lane++) {
+        lengths[layer * mostRows + lane] = cache.rows(firstLane + lane, layer);
+      }
     }
   }
 
   #result({ lanes, perLane, logitRows }: KernelStep): KernelResult {
-    const { logits, newKeys, newValues, layerBytes } = this.#room;
-    const { layers, kvHeads, headDim, vocabSize } = this.#config;
-    const count = lanes * perLane * kvHeads * headDim;
-    const perLayer = (address: number) =>
-      Array.from({ length: layers }, (_, layer) => this.#memory.floats(address + layer * layerBytes, count));
+    const { logits } = this.#room;
     return {
       logits: Array.from(logitRows, (_, i) =>
-        this.#memory.floats(logits.address + i * logits.stride, vocabSize),
+        this.#memory.floats(logits.address + i * logits.stride, this.#config.vocabSize),
       ),
-      newKeys: perLayer(newKeys),
-      newValues: perLayer(newValues),
+      ...this.#newRows(lanes * perLane),
     };
+  }
+
+  /** Views of the new keys and values of a step, kept for the next one of as many rows. */
+  #newRows(rows: number): NewRows {
+    const kept = this.#views.get(rows);
+    if (kept !== undefined) return kept;
+    const { newKeys, newValues, layerBytes } = this.#room;
+    const { layers, kvHeads, headDim } = this.#config;
+    const perLayer = (address: number) =>
+      Array.from({ length: layers }, (_, layer) =>
+        this.#memory.floats(address + layer * layerBytes, rows * kvHeads * headDim),
+      );
+    const views = { newKeys: perLayer(newKeys), newValues: perLayer(newValues) };
+    this.#views.set(rows, views);
+    return views;
   }
 }
 

@@ -36,8 +36,8 @@ export class PassThread {
 
   /** Of `count` things, those from the first number up to the second. */
   share(count: number): readonly [number, number] {
-    const part = (thread: number) => Math.floor((count * thread) / this.#count);
-    return [part(this.index), part(this.index + 1)];
+    const { index } = this;
+    return [Math.floor((count * index) / this.#count), Math.floor((count * (index + 1)) / this.#count)];
   }
 
   /** The share of work on whole rows: of few rows all of them, which threads then write twice alike. */

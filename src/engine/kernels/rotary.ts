@@ -7,7 +7,7 @@
  */
 
 import type { DecoderConfig } from '../checkpoint/decoder-config.js';
-import { type Code, f32, forRange, i32, v128 } from './wasm/code.js';
+import { type Code, f32x4, forRange, i32, v128 } from './wasm/code.js';
 import { Kernel, type Local } from './wasm/module.js';
 
 /** Four rows of d / 2 floats for each new row: cosines and sines for queries, which they also scale, and for keys. */
@@ -25,7 +25,7 @@ export function rotaryKernel({
   const kernel = new Kernel('rotary', ['projected', 'projectedValue', 'turns', 'queries', 'key', 'value']);
   const { projected, projectedValue, turns, queries, key, value } = kernel.parameters;
   const { query, at } = kernel.variables('i32', 'query', 'at');
-  const { first, second, cos, sin } = kernel.variables('f32', 'first', 'second', 'cos', 'sin');
+  const { first, second, cos, sin } = kernel.variables('v128', 'first', 'second', 'cos', 'sin');
   const headBytes = 4 * headDim;
   const half = headBytes / 2;
   const group = heads / kvHeads;
@@ -34,15 +34,18 @@ export function rotaryKernel({
       at,
       0,
       half,
-      4,
-      first.set(f32.load(i32.add(from.get, at.get))),
-      second.set(f32.load(i32.add(from.get, at.get), half)),
-      cos.set(f32.load(i32.add(turns.get, at.get), cosines)),
-      sin.set(f32.load(i32.add(turns.get, at.get), cosines + half)),
-      f32.store(i32.add(to.get, at.get), f32.sub(f32.mul(first.get, cos.get), f32.mul(second.get, sin.get))),
-      f32.store(
+      16,
+      first.set(v128.load(i32.add(from.get, at.get))),
+      second.set(v128.load(i32.add(from.get, at.get), half)),
+      cos.set(v128.load(i32.add(turns.get, at.get), cosines)),
+      sin.set(v128.load(i32.add(turns.get, at.get), cosines + half)),
+      v128.store(
         i32.add(to.get, at.get),
-        f32.add(f32.mul(second.get, cos.get), f32.mul(first.get, sin.get)),
+        f32x4.sub(f32x4.mul(first.get, cos.get), f32x4.mul(second.get, sin.get)),
+      ),
+      v128.store(
+        i32.add(to.get, at.get),
+        f32x4.add(f32x4.mul(second.get, cos.get), f32x4.mul(first.get, sin.get)),
         half,
       ),
     );

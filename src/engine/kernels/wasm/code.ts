@@ -82,13 +82,11 @@ export const i32 = {
 export const f32 = {
   const: (value: number): Code => [0x43, floatBytes(value)],
   add: binary(0x92),
-  sub: binary(0x93),
   mul: binary(0x94),
   div: binary(0x95),
   max: binary(0x97),
   sqrt: unary(0x91),
   fromSigned: unary(0xb2),
-  load: load([0x2a], 2),
   store: store([0x38], 2),
 };
 
