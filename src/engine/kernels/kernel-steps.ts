@@ -64,8 +64,8 @@ export class KernelSteps {
   static async load(model: CompiledModel, threads: number): Promise<KernelSteps | undefined> {
     const { config, precision, weightBytes } = model;
     if (precision.weights !== 'int4' || precision.activations !== 'int8') return undefined;
-    const isEven = config.hiddenSize % 4 === 0 && config.headDim % 8 === 0;
-    if (!isEven || weightBytes > mostWeightBytes) return undefined;
+    const isWhole = [config.hiddenSize, config.headDim].every((width) => width % 4 === 0 && width >= 8);
+    if (!isWhole || weightBytes > mostWeightBytes) return undefined;
     const module = compileKernels(config);
     const memory = module && reserveMemory();
     if (module === undefined || memory === undefined) return undefined;

@@ -7,15 +7,18 @@
  */
 
 import type { DecoderConfig } from '../checkpoint/decoder-config.js';
+import { steps } from './attention-shape.js';
 import { type Code, f32x4, forRange, i32, v128 } from './wasm/code.js';
 import { Kernel, type Local } from './wasm/module.js';
 
 /** Four rows of d / 2 floats for each new row: cosines and sines for queries, which they also scale, and for keys. */
 export const turnFloats = ({ headDim }: Pick<DecoderConfig, 'headDim'>): number => 2 * headDim;
 
+const vectorBytes = 16;
+
 /**
  * For one KV head of one row; `projected` are its queries and its key, `turns` the cosines and sines of the row.
- * Nothing is read that is written, so that two threads may do the same.
+ * Nothing is read that is written, so that two threads may do the same. Halves of heads are at least a vector wide.
  */
 export function rotaryKernel({
   heads,
@@ -29,25 +32,22 @@ export function rotaryKernel({
   const headBytes = 4 * headDim;
   const half = headBytes / 2;
   const group = heads / kvHeads;
+  const turnVectors = (from: Local, to: Local, cosines: number, place: number): Code => [
+    first.set(v128.load(from.get, place)),
+    second.set(v128.load(from.get, half + place)),
+    cos.set(v128.load(turns.get, cosines + place)),
+    sin.set(v128.load(turns.get, cosines + half + place)),
+    v128.store(to.get, f32x4.sub(f32x4.mul(first.get, cos.get), f32x4.mul(second.get, sin.get)), place),
+    v128.store(
+      to.get,
+      f32x4.add(f32x4.mul(second.get, cos.get), f32x4.mul(first.get, sin.get)),
+      half + place,
+    ),
+  ];
+  // The last vector overlaps the one before where a half is not made of whole vectors.
   const turn = (from: Local, to: Local, cosines: number): Code =>
-    forRange(
-      at,
-      0,
-      half,
-      16,
-      first.set(v128.load(i32.add(from.get, at.get))),
-      second.set(v128.load(i32.add(from.get, at.get), half)),
-      cos.set(v128.load(i32.add(turns.get, at.get), cosines)),
-      sin.set(v128.load(i32.add(turns.get, at.get), cosines + half)),
-      v128.store(
-        i32.add(to.get, at.get),
-        f32x4.sub(f32x4.mul(first.get, cos.get), f32x4.mul(second.get, sin.get)),
-      ),
-      v128.store(
-        i32.add(to.get, at.get),
-        f32x4.add(f32x4.mul(second.get, cos.get), f32x4.mul(first.get, sin.get)),
-        half,
-      ),
+    steps(half, vectorBytes).map((place) =>
+      turnVectors(from, to, cosines, Math.min(place, half - vectorBytes)),
     );
   return kernel.body(
     forRange(
