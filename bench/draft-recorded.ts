@@ -6,7 +6,7 @@
  *   tsx draft-recorded.ts --model 135m --weights int4 --lanes 1 --turns 2 <questions.jsonl> <answers.jsonl>
  *
  * `--turns` are those of each category for cold stores; as many others of the same categories follow with stores that
- * the first have warmed. Then these are asked again, and the first once more with a `prediction` in which one token of
+ * the first have warmed. Then those that came last are asked again, and the first once more with a `prediction` in which one token of
  * ten is wrong; the last two for the default only. Plain decoding and every way of drafting take turns prompt by prompt,
  * each in an engine of its own over the same weights in memory. `--methods` and `--conditions` name some of them, separated
  * by commas; `--lanes 4` asks four turns at a time; `--steps <file>` keeps every decode step.
@@ -152,7 +152,7 @@ const onlyDefault: Engines = new Map([...all].filter(([name]) => name === PLAIN 
 const runs: readonly (readonly [condition: string, () => Promise<Map<string, Pair[]>>])[] = [
   ['cold', () => compare('cold', some, all)],
   ['warm', () => compare('warm', others, all)],
-  ['again', () => compare('again', others, onlyDefault)],
+  ['again', () => compare('again', conditions.includes('warm') ? others : some, onlyDefault)],
   [
     'prediction',
     () =>
