@@ -164,17 +164,18 @@ const runs: readonly (readonly [condition: string, () => Promise<Map<string, Pai
   ],
 ];
 const figures: object[] = [];
-const rows: string[][] = [];
 for (const [condition, run] of runs) {
   if (!conditions.includes(condition)) continue;
+  const rows: string[][] = [];
   for (const [method, pairs] of await run()) {
-    rows.push([`${method}, ${condition}`, ...figureCells(pairs)]);
+    rows.push([method, ...figureCells(pairs)]);
     figures.push({ method, condition, ...figuresOf(pairs), categories: speedUps(pairs) });
   }
+  const title = `${model} ${flags.weights}, ${lanes} at a time, ${condition}`;
+  console.log(formatTable([title, ...figureTitles], rows));
 }
 log?.flush();
 await loaded.runner.close();
 const peakMebibytes = process.resourceUsage().maxRSS / 1024;
-console.log(formatTable([`${model} ${flags.weights}, ${lanes} at a time`, ...figureTitles], rows));
 console.log(`peak memory of all engines together ${peakMebibytes.toFixed(0)} MiB`);
 console.log(JSON.stringify({ bench: 'draft-recorded', ...flags, peakMebibytes, figures }));

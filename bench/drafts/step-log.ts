@@ -1,4 +1,7 @@
-/** Every decode step as it ran: rows, accepted drafts and milliseconds, as JSON lines. */
+/**
+ * Every decode step as it ran, as JSON lines: rows, accepted drafts, milliseconds, and those since the decode step before
+ * it (choosing tokens, learning, drafting), which are null behind a prompt.
+ */
 
 import { appendFileSync } from 'node:fs';
 import type { ForwardRequest, Runner } from '../../src/engine/runner/runner.js';
@@ -8,7 +11,8 @@ export class StepLog {
   readonly #path: string;
   #about: object = {};
   #lines: string[] = [];
-  #step: { n: number; accepted: number; ms: number } | undefined;
+  #step: { n: number; accepted: number; ms: number; gapMs: number | null } | undefined;
+  #endedAt: number | null = null;
 
   constructor(path: string) {
     this.#path = path;
@@ -33,8 +37,12 @@ export class StepLog {
       this.#endStep();
       const startedAt = performance.now();
       const logits = await forward(request);
+      const endedAt = performance.now();
+      const gapMs = this.#endedAt === null ? null : rounded(startedAt - this.#endedAt);
+      this.#endedAt = decodes(request) ? endedAt : null;
       if (decodes(request)) {
-        this.#step = { n: request.lanes * request.rows, accepted: 0, ms: performance.now() - startedAt };
+        const n = request.lanes * request.rows;
+        this.#step = { n, accepted: 0, ms: rounded(endedAt - startedAt), gapMs };
       }
       return logits;
     };
@@ -48,10 +56,11 @@ export class StepLog {
 
   #endStep(): void {
     if (this.#step === undefined) return;
-    const ms = Number(this.#step.ms.toFixed(3));
-    this.#lines.push(JSON.stringify({ ...this.#about, ...this.#step, ms }));
+    this.#lines.push(JSON.stringify({ ...this.#about, ...this.#step }));
     this.#step = undefined;
   }
 }
+
+const rounded = (ms: number): number => Number(ms.toFixed(3));
 
 const decodes = ({ rows, trees }: ForwardRequest): boolean => rows === 1 || trees !== undefined;
