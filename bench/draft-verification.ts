@@ -12,6 +12,7 @@ import type { StepTiming } from '../src/decoding/speculative/cost-model.js';
 import { AdedCompat } from '../src/decoding/speculative/published/aded-compat.js';
 import { promptLookup } from '../src/decoding/speculative/published/prompt-lookup.js';
 import { loadRunner } from './bench-runner.js';
+import { inHalves } from './drafts/in-halves.js';
 import { guessedTokens } from './drafts/one-in-ten.js';
 import { type RecordedTurn, readRecordedTurns } from './drafts/recorded-turns.js';
 import { adaptive, fixed, type ReplayDrafter, type Replayed, speedUp, sum } from './drafts/replay.js';
@@ -49,6 +50,8 @@ const rows: Row[] = [
   { name: 'suffix of the context', drafter: adaptive(timings, ['context']), turns },
   { name: 'tri-grams', drafter: adaptive(timings, ['ngram']), turns },
   { name: 'default, cold', drafter: everything, turns },
+  { name: 'default, cold, in halves', drafter: inHalves(timings, draftSources, turns, false), turns },
+  { name: 'the same, with a corpus', drafter: inHalves(timings, draftSources, turns, true), turns },
   { name: 'default, asked again', drafter: everything, turns },
   { name: 'default, prediction 90 % right', drafter: adaptive(timings, draftSources), turns: guessed },
 ];
@@ -75,6 +78,13 @@ console.log(
     ]),
   ),
 );
+/** Verifying costs nothing, up to 64 rows. */
+const free = [1, 64].map((rows): StepTiming => ({ rows, context: 64, ms: 1000 }));
+for (const withCorpus of [false, true]) {
+  const total = sum(turns.map(inHalves(free, draftSources, turns, withCorpus)));
+  const what = withCorpus ? 'with a corpus of the other half' : 'in halves';
+  console.log(`if rows cost nothing, ${what}: ${formatNumber(total.tokens / total.steps)} tokens/step`);
+}
 const figures = results.map(({ name, total }) => ({
   name,
   speedUp: speedUp(total),

@@ -11,6 +11,7 @@ import { z } from 'zod';
 import { type EfficiencyOptions, efficiencySchema } from './core/efficiency.js';
 import { TrimtabError } from './core/errors.js';
 import { engineConfigSchema } from './engine/config.js';
+import { corpusProblem } from './engine/corpus/corpus-path.js';
 import { serverConfigSchema } from './server/config.js';
 
 const maxConfigBytes = 1 << 20;
@@ -33,6 +34,12 @@ const modelSchema = z.strictObject({
   threads: z.int().min(1).max(256).optional(),
   /** For this model, over `engine.efficiency`. */
   efficiency: efficiencySchema.prefault({}),
+  drafts: z
+    .strictObject({
+      /** A file that `trimtab drafts build` wrote (relative to the configuration file). */
+      corpus: z.string().min(1).max(4096).optional(),
+    })
+    .prefault({}),
 });
 
 const configSchema = z.strictObject({
@@ -52,6 +59,7 @@ export interface ModelConfig {
   readonly optimizeFor: (typeof optimizeChoices)[number];
   readonly threads: number;
   readonly efficiency: EfficiencyOptions;
+  readonly draftCorpus: string | undefined;
 }
 
 export interface Config extends Readonly<Omit<z.output<typeof configSchema>, 'models' | 'cacheFolder'>> {
@@ -79,7 +87,13 @@ export function loadConfig(file: string, overrides: ConfigOverrides = {}): Confi
     throw invalid(file, lines.linePos(broken.pos[0]).line, broken.message.split('\n')[0]!);
   const parsed = configSchema.safeParse(overlay(document.toJS() ?? {}, overrides));
   if (!parsed.success) throw describe(parsed.error.issues[0]!, file, document, lines);
-  return finish(parsed.data, dirname(resolve(file)), overrides);
+  const config = finish(parsed.data, dirname(resolve(file)), overrides);
+  for (const [i, { draftCorpus }] of config.models.entries()) {
+    const message = draftCorpus && corpusProblem(draftCorpus);
+    const path = ['models', i, 'drafts', 'corpus'];
+    if (message) throw describe({ code: 'custom', path, message }, file, document, lines);
+  }
+  return config;
 }
 
 /** The folder for compiled models unless configured: the user's cache. */
@@ -111,7 +125,7 @@ function overlay(raw: unknown, flags: ConfigOverrides): unknown {
 function finish(data: z.output<typeof configSchema>, folder: string, flags: ConfigOverrides): Config {
   // A flag is read from where the user stands, the file's own paths from where the file lies.
   const from = flags.model === undefined ? folder : process.cwd();
-  const models = data.models.map(({ id, source, weights, optimizeFor, threads, efficiency }) => {
+  const models = data.models.map(({ id, source, weights, optimizeFor, threads, efficiency, drafts }) => {
     const path = resolvePath(source, from);
     return Object.freeze({
       id: id ?? nameOf(source),
@@ -120,6 +134,7 @@ function finish(data: z.output<typeof configSchema>, folder: string, flags: Conf
       optimizeFor,
       threads: threads ?? cpus().length,
       efficiency,
+      draftCorpus: drafts.corpus === undefined ? undefined : resolvePath(drafts.corpus, folder),
     });
   });
   refuseDuplicates(models.map((model) => model.id));

@@ -69,8 +69,9 @@ async function close(backend: EngineHost, listener: Listener, logger: Logger, co
 async function prepare(model: ModelConfig, { cacheFolder, engine }: Config): Promise<ModelOptions> {
   const { checkpoint } = await makeReady(model, cacheFolder);
   checkpoint.close();
-  const { id, weights, optimizeFor, threads, efficiency } = model;
+  const { id, weights, optimizeFor, threads, efficiency, draftCorpus } = model;
   const { folder } = checkpoint;
   const cacheDir = cacheFolder;
-  return { id, folder, weights, optimizeFor, threads, cacheDir, efficiency, images: engine.images };
+  const { images } = engine;
+  return { id, folder, weights, optimizeFor, threads, cacheDir, efficiency, draftCorpus, images };
 }

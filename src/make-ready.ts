@@ -9,13 +9,7 @@ import { resolveModel } from './hub/resolve-model.js';
 
 /** The caller closes the checkpoint. */
 export async function makeReady(model: ModelConfig, cacheDir: string): Promise<PreparedModel> {
-  const hub = readHubOptions(process.env);
-  const folder = await withProgress(`fetching ${model.id}`, (update) =>
-    resolveModel(model.source, {
-      hub,
-      onProgress: update,
-    }),
-  );
+  const folder = await fetchModel(model);
   return withProgress(`compiling ${model.id}`, async (update) =>
     prepareModel({
       folder,
@@ -27,9 +21,16 @@ export async function makeReady(model: ModelConfig, cacheDir: string): Promise<P
   );
 }
 
+/** The checkpoint folder. */
+export function fetchModel({ id, source }: Pick<ModelConfig, 'id' | 'source'>): Promise<string> {
+  const hub = readHubOptions(process.env);
+  return withProgress(`fetching ${id}`, (onProgress) => resolveModel(source, { hub, onProgress }));
+}
+
 type Update = ProgressBar['update'];
 
-async function withProgress<T>(label: string, work: (update: Update) => Promise<T>): Promise<T> {
+/** Runs `work` with a bar on stderr that it moves. */
+export async function withProgress<T>(label: string, work: (update: Update) => Promise<T>): Promise<T> {
   const bar = new ProgressBar(process.stderr, label);
   try {
     return await work((progress) => bar.update(progress));

@@ -6,6 +6,8 @@
 import { readFileSync } from 'node:fs';
 
 export interface RecordedTurn {
+  /** Number of the question, where they are numbered. */
+  readonly question?: number;
   readonly category: string;
   readonly prompt: readonly number[];
   readonly answer: readonly number[];
@@ -37,7 +39,12 @@ export function readRecordedTurns(questions: string, answers: string, encode: En
     let dialogue = SYSTEM;
     return choices[0]!.turns.map((answer, turn): RecordedTurn => {
       dialogue += ` USER: ${asked.get(question_id)![turn]} ASSISTANT:`;
-      const recorded = { category, prompt: encode(dialogue), answer: encode(answer) };
+      const recorded = {
+        question: question_id,
+        category,
+        prompt: encode(dialogue),
+        answer: encode(answer),
+      };
       dialogue += ` ${answer}</s>`;
       return recorded;
     });

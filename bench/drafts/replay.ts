@@ -13,6 +13,7 @@ import { DraftStores } from '../../src/decoding/speculative/draft-stores.js';
 import type { Drafter } from '../../src/decoding/speculative/drafter.js';
 import { Drafting, type DraftingLane, type StepPlan } from '../../src/decoding/speculative/drafting.js';
 import type { PublishedMethod } from '../../src/decoding/speculative/published/published-method.js';
+import type { TrigramReader } from '../../src/decoding/speculative/trigram-store.js';
 import type { RecordedTurn } from './recorded-turns.js';
 
 /** What a drafter did over some turns. */
@@ -47,13 +48,18 @@ export interface Ablation {
   readonly rows?: number;
 }
 
+export interface AdaptiveOptions extends Ablation {
+  /** What is known from the start. */
+  readonly corpus?: TrigramReader;
+}
+
 /** The engine's own drafting, from the given sources; what it learns it keeps from turn to turn. */
 export function adaptive(
   timings: readonly StepTiming[],
   sources: readonly DraftSourceName[],
-  { calibrator, rows: fixedRows }: Ablation = {},
+  { calibrator, rows: fixedRows, corpus }: AdaptiveOptions = {},
 ): ReplayDrafter {
-  const stores = new DraftStores({ bytes: 64 * 2 ** 20, historyTokens: 2 ** 20 });
+  const stores = new DraftStores({ bytes: 64 * 2 ** 20, historyTokens: 2 ** 20, corpus });
   const drafting = new Drafting({ timings, stores, maxRows: 64 });
   const truth = new CostModel(timings);
   return ({ prompt, answer, prediction }) => {
@@ -77,6 +83,7 @@ export function adaptive(
             sources: new Set(sources),
             calibrator,
             store: stores.scope(''),
+            corpus,
           });
     while (tokens.length < end) {
       const startedAt = performance.now();

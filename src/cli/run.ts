@@ -5,6 +5,7 @@ import { defineCommand, runCommand, showUsage } from 'citty';
 import { TrimtabError } from '../core/errors.js';
 import { packageVersion } from '../package-version.js';
 import { compileCommand } from './compile.js';
+import { draftsCommand } from './drafts.js';
 import { inspectCommand } from './inspect.js';
 import { pullCommand } from './pull.js';
 import { serveCommand } from './serve.js';
@@ -14,6 +15,7 @@ const subCommands = {
   pull: pullCommand,
   compile: compileCommand,
   inspect: inspectCommand,
+  drafts: draftsCommand,
 };
 type CommandName = keyof typeof subCommands;
 
@@ -42,7 +44,23 @@ export async function run(argv: readonly string[]): Promise<void> {
 async function runNamed(name: CommandName, rest: readonly string[]): Promise<void> {
   // Commands differ in the type of their arguments, which only they read.
   const command = subCommands[name] as unknown as CommandDef;
-  if (rest.includes('--help') || rest.includes('-h')) return showUsage(command, root);
+  if (command.subCommands === undefined) return runLeaf(name, command, rest, root);
+  const [child, ...words] = rest;
+  const children = command.subCommands as Readonly<Record<string, CommandDef>>;
+  if (child === undefined || child === '--help' || child === '-h') return showUsage(command, root);
+  if (!Object.hasOwn(children, child)) {
+    throw usage(`${name} ${child} is not a command; the commands are ${Object.keys(children).join(', ')}`);
+  }
+  await runLeaf(`${name} ${child}`, children[child]!, words, command);
+}
+
+async function runLeaf(
+  name: string,
+  command: CommandDef,
+  rest: readonly string[],
+  parent: CommandDef,
+): Promise<void> {
+  if (rest.includes('--help') || rest.includes('-h')) return showUsage(command, parent);
   refuseUnknownFlags(name, rest, command.args as Readonly<Record<string, { type?: string }>>);
   await runCommand(command, { rawArgs: [...rest] });
 }

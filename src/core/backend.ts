@@ -48,7 +48,7 @@ export interface EngineStats {
 export interface DraftStats {
   /** Rows of a step, and its time relative to one of a single row. */
   readonly costRatios: ReadonlyArray<readonly [rows: number, ratio: number]>;
-  readonly storeBytes: { readonly trigrams: number; readonly history: number };
+  readonly storeBytes: { readonly trigrams: number; readonly history: number; readonly base: number };
   /** Since the start of the worker. */
   readonly storeEvictions: number;
   readonly suspended: number;

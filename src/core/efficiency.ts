@@ -30,7 +30,15 @@ export interface TokenPruning {
 }
 
 /** Where drafted tokens may come from. */
-export const draftSources = ['grammar', 'prediction', 'context', 'history', 'ngram', 'alternatives'] as const;
+export const draftSources = [
+  'grammar',
+  'prediction',
+  'context',
+  'history',
+  'ngram',
+  'corpus',
+  'alternatives',
+] as const;
 export type DraftSourceName = (typeof draftSources)[number];
 
 /** `adaptive` drafts from the sources as far as it pays; the others are published methods, verified whole, to compare. */

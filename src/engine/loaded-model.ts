@@ -24,6 +24,8 @@ export interface LoadedModel {
   readonly machine?: string;
   /** Where what drafting learnt is kept. */
   readonly draftFolder?: string | undefined;
+  /** The file of what drafting knows from the start. */
+  readonly draftCorpus?: string | undefined;
   /** What answers are made of besides text; plain text if absent. */
   readonly answerFormat?: AnswerFormat;
   readonly info: Pick<
@@ -52,6 +54,8 @@ export interface ModelOptions {
   readonly threads: number;
   /** What requests to this model get that do not ask themselves. */
   readonly efficiency?: EfficiencyOptions;
+  /** The file of what drafting knows from the start. */
+  readonly draftCorpus?: string | undefined;
   /** Limits of images; the defaults of the configuration if absent. */
   readonly images?: VisionLimits;
 }

@@ -29,6 +29,7 @@ export const loadModel: LoadModel = async (options): Promise<LoadedModel> => {
   return {
     runner,
     efficiency: options.efficiency,
+    draftCorpus: options.draftCorpus,
     draftFolder: join(cacheDir, 'drafts'),
     machine: JSON.stringify([compiled.key, threads, runner.rowsAreExact, runtimeVersion, cpus()[0]?.model]),
     tokenizer,

@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -14,6 +14,10 @@ function write(text: string): string {
   writeFileSync(file, text);
   return file;
 }
+
+// A hole: it takes no room on disk.
+writeFileSync(join(folder, 'huge.corpus'), '');
+truncateSync(join(folder, 'huge.corpus'), 2 ** 30 + 1);
 
 const models = 'models:\n  - source: somewhere/else\n';
 
@@ -39,6 +43,16 @@ describe('loadConfig', () => {
       `${models}    optimizeFor: fun\n`,
       /test\.yaml:3: models\.0\.optimizeFor: .*"latency"\|"throughput"/,
     ],
+    [
+      'a corpus that is not there',
+      `${models}    drafts:\n      corpus: none.corpus\n`,
+      /test\.yaml:4: models\.0\.drafts\.corpus: there is no file .*none\.corpus/,
+    ],
+    [
+      'a corpus of too many bytes',
+      `${models}    drafts:\n      corpus: huge.corpus\n`,
+      /test\.yaml:4: models\.0\.drafts\.corpus: .*huge\.corpus has 1073741825 bytes, a corpus at most 1073741824/,
+    ],
     ['broken YAML', `server: [1\n${models}`, /test\.yaml:\d+: /],
     ['no models', 'models: []\n', /models: /],
     ['a list at the top', '- 1\n', /expected object/],
@@ -49,6 +63,13 @@ describe('loadConfig', () => {
     ],
   ])('should name file, line and setting for %s', (_, text, message) => {
     expect(() => loadConfig(write(text))).toThrow(message);
+  });
+
+  it('should find a corpus from where the file lies', () => {
+    writeFileSync(join(folder, 'a.corpus'), '');
+    const config = loadConfig(write(`${models}    drafts:\n      corpus: a.corpus\n`));
+    expect(config.models[0]!.draftCorpus).toBe(join(folder, 'a.corpus'));
+    expect(loadConfig(write(models)).models[0]!.draftCorpus).toBeUndefined();
   });
 
   it('should let flags win over the file', () => {

@@ -9,12 +9,14 @@ import type { DraftNode, DraftRules } from './draft-tree.js';
 import { DraftTree } from './draft-tree.js';
 import type { Drafter, PredictionUse } from './drafter.js';
 import { AlternativesSource } from './sources/alternatives-source.js';
+import { CorpusSource } from './sources/corpus-source.js';
 import { ForcedSource } from './sources/forced-source.js';
 import { countPairs, NgramSource } from './sources/ngram-source.js';
 import { PredictionSource } from './sources/prediction-source.js';
 import { SuffixSource } from './sources/suffix-source.js';
 import { SuffixIndex } from './suffix-index.js';
 import { Suspension } from './suspension.js';
+import type { TrigramReader } from './trigram-store.js';
 import { ANY, TrigramStore } from './trigram-store.js';
 
 export interface AdaptiveDrafterOptions {
@@ -29,6 +31,8 @@ export interface AdaptiveDrafterOptions {
   /** Most drafted tokens in a step. */
   readonly maxNodes: number;
   readonly store: ScopeStore;
+  /** What was counted beforehand, if anything. */
+  readonly corpus: TrigramReader | undefined;
   /** False leaves no trace in the store. */
   readonly remember: boolean;
 }
@@ -133,7 +137,7 @@ export class AdaptiveDrafter implements Drafter {
   }
 
   #openSources(): DraftSource[] {
-    const { tokens, promptLength, prediction, sources, store, rules } = this.#options;
+    const { tokens, promptLength, prediction, sources, store, corpus, rules } = this.#options;
     const own = new SuffixIndex(Number.POSITIVE_INFINITY);
     own.append(tokens.slice(0, promptLength));
     const ngrams = this.#openNgrams();
@@ -144,6 +148,7 @@ export class AdaptiveDrafter implements Drafter {
       ngrams,
       new SuffixSource('history', 2, store.history, false),
       this.#alternatives,
+      ...(corpus === undefined ? [] : [new CorpusSource(corpus)]),
     ];
     return all.filter(({ name }) => sources.has(name));
   }

@@ -6,8 +6,10 @@
 
 import { join } from 'node:path';
 import { LRUCache } from 'lru-cache';
+import type { DraftStats } from '../../core/backend.js';
 import { pruneStores, readStore, storeFileName, writeStore } from './store-file.js';
 import { SuffixIndex } from './suffix-index.js';
+import type { TrigramReader } from './trigram-store.js';
 import { TrigramStore } from './trigram-store.js';
 
 /** Between two answers in the history; no token has this number. */
@@ -27,6 +29,8 @@ export interface StoreLimits {
   readonly historyTokens: number;
   /** Where scopes are kept between runs; absent: in memory only. */
   readonly folder?: string | undefined;
+  /** The layer below all scopes, which nobody writes to. */
+  readonly corpus?: TrigramReader | undefined;
   /** Hears of files that cannot be used or written. */
   warn?(message: string): void;
 }
@@ -59,22 +63,29 @@ export class DraftStores {
     return store;
   }
 
+  /** What was counted beforehand, for all scopes. */
+  get corpus(): TrigramReader | undefined {
+    return this.#limits.corpus;
+  }
+
   /** Writes what changed since the last time. */
   save(): void {
     this.#trim();
     for (const [key, store] of this.#scopes.entries()) this.#write(key, store);
   }
 
+  /** Of all scopes; the corpus has a limit of its own. */
   get bytes(): number {
     const { trigrams, history } = this.bytesByLayer;
     return trigrams + history;
   }
 
-  get bytesByLayer(): { readonly trigrams: number; readonly history: number } {
+  get bytesByLayer(): DraftStats['storeBytes'] {
     const stores = [...this.#scopes.values()];
     return {
       trigrams: stores.reduce((sum, { trigrams }) => sum + trigrams.bytes, 0),
       history: stores.reduce((sum, { history }) => sum + history.bytes, 0),
+      base: this.corpus?.bytes ?? 0,
     };
   }
 

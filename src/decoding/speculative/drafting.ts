@@ -91,7 +91,7 @@ const MEMORY = 0.999;
 /** Rows of a rejected draft that the stores still learn from. */
 const MAX_REJECTED = 2;
 
-export type SequenceDraft = Omit<AdaptiveDrafterOptions, 'calibrator' | 'store' | 'sources'> & {
+export type SequenceDraft = Omit<AdaptiveDrafterOptions, 'calibrator' | 'store' | 'corpus' | 'sources'> & {
   readonly method: DraftMethod;
   readonly scope: string;
   readonly temperature: number;
@@ -156,6 +156,7 @@ export class Drafting {
       sources: new Set(tiny ? sources.filter((name) => CHEAP_SOURCES.includes(name)) : sources),
       calibrator: this.#calibrators[band]!,
       store: this.stores.scope(scope),
+      corpus: this.stores.corpus,
     });
   }
 

@@ -23,7 +23,11 @@ export function storeFileName(scope: string): string {
 }
 
 /** Under another name first, so that readers only ever see whole files. */
-export function writeStore(path: string, scope: string, { trigrams, history }: ScopeStore): void {
+export function writeStore(
+  path: string,
+  scope: string,
+  { trigrams, history }: Pick<ScopeStore, 'trigrams' | 'history'>,
+): void {
   const tables = trigrams.tables;
   const tokens = history.contents();
   const header = Buffer.alloc(HEADER_BYTES);
@@ -42,11 +46,15 @@ export function writeStore(path: string, scope: string, { trigrams, history }: S
   }
 }
 
-/** Undefined if there is no file; throws an error that says what is wrong with one that cannot be used. */
+/**
+ * Undefined if there is no file; throws an error that says what is wrong with one that cannot be used, and calls its
+ * scope by the given name.
+ */
 export function readStore(
   path: string,
   scope: string,
   limits: { readonly trigramBytes: number; readonly historyTokens: number },
+  scopeName = 'scope',
 ): ScopeStore | undefined {
   const facts = statSync(path, { throwIfNoEntry: false });
   if (facts === undefined) return undefined;
@@ -54,7 +62,7 @@ export function readStore(
   const file = readFileSync(path);
   const body = file.subarray(0, file.length - CHECKSUM_BYTES);
   if (body.toString('latin1', 0, 8) !== MAGIC) throw damaged(path, 'its version');
-  if (!body.subarray(8, 32).equals(scopeHash(scope).subarray(0, 24))) throw damaged(path, 'its scope');
+  if (!body.subarray(8, 32).equals(scopeHash(scope).subarray(0, 24))) throw damaged(path, `its ${scopeName}`);
   if (!checksum([body]).equals(file.subarray(body.length))) throw damaged(path, 'its checksum');
   const reader = new Reader(body.subarray(HEADER_BYTES));
   const rows = body.readUInt32LE(32);

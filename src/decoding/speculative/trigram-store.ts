@@ -18,6 +18,13 @@ export interface FollowingToken {
   readonly recycled: number;
 }
 
+/** Tri-grams to look at only. */
+export interface TrigramReader {
+  readonly bytes: number;
+  /** Entries of the row, in no order; empty if there is none. */
+  following(a: number, b: number): FollowingToken[];
+}
+
 export interface TrigramTables {
   /** `[rows, 2]`: the pair; a row with no entries is free. */
   readonly keys: Int32Array;
@@ -31,7 +38,7 @@ export interface TrigramTables {
 
 export const BYTES_PER_ROW = 2 * 4 + ROW_ENTRIES * (4 + 2 + 1) + 1 + 1;
 
-export class TrigramStore {
+export class TrigramStore implements TrigramReader {
   evictions = 0;
   #tables: TrigramTables;
   /** 1 for rows that were used since the last look for a victim. */
@@ -78,7 +85,6 @@ export class TrigramStore {
     }
   }
 
-  /** Entries of the row, in no order; empty if there is none. */
   following(a: number, b: number): FollowingToken[] {
     const row = this.#find(a, b);
     if (row < 0) return [];

@@ -3,15 +3,18 @@
 import type { DraftSource, Expansion, Proposal } from '../draft-source.js';
 import { nothing } from '../draft-source.js';
 import type { TokenPath } from '../token-path.js';
-import type { FollowingToken, TrigramStore } from '../trigram-store.js';
+import type { FollowingToken, TrigramReader, TrigramStore } from '../trigram-store.js';
 import { ANY } from '../trigram-store.js';
 
 /** Proposals per node; the calibrator gives those behind them next to no chance. */
 const MAX_PROPOSALS = 6;
+/** First features of entries, by what their row stands behind: one token, or two. */
+const TWO = 3;
+const THREE = TWO + 6 * 4 * 5;
 
 export interface NgramStores {
   /** Read in this order; what they say of a token is added up. */
-  readonly layers: readonly TrigramStore[];
+  readonly layers: readonly TrigramReader[];
   /** The layer that counts what is committed. */
   readonly counting: TrigramStore;
 }
@@ -27,13 +30,7 @@ export class NgramSource implements DraftSource {
   }
 
   expand(path: TokenPath): Expansion {
-    const [a, b] = [path.fromEnd(1), path.fromEnd(0)];
-    const three = this.#row(a, b, 2);
-    const two = this.#row(ANY, b, 1);
-    if (three.length + two.length === 0) return nothing;
-    const known = new Set(three.map(({ token }) => token));
-    const proposals = [...three, ...two.filter(({ token }) => !known.has(token))].slice(0, MAX_PROPOSALS);
-    return { proposals, otherwise: three.length > 0 ? 1 : 2 };
+    return readRows(this.#stores.layers, path, 0);
   }
 
   commit(tokens: readonly number[]): void {
@@ -44,29 +41,38 @@ export class NgramSource implements DraftSource {
   begin(a: number, b: number): void {
     this.#last = [a, b];
   }
+}
 
-  #row(a: number, b: number, order: number): Proposal[] {
-    const entries = this.#entries(a, b);
-    const mass = entries.reduce((sum, { count }) => sum + count, 0);
-    entries.sort((x, y) => y.count - x.count || y.recycled - x.recycled);
-    return entries.slice(0, MAX_PROPOSALS).map((entry) => ({
-      token: entry.token,
-      feature:
-        3 + (((order - 1) * 6 + shareBucket(entry, mass)) * 4 + massBucket(mass)) * 5 + rankBucket(entry),
-      cursor: undefined,
-    }));
-  }
+/** What the layers together say of the tokens behind a path; features are `first` + 1 to `first` + 242. */
+export function readRows(layers: readonly TrigramReader[], path: TokenPath, first: number): Expansion {
+  const [a, b] = [path.fromEnd(1), path.fromEnd(0)];
+  const three = readRow(mergedEntries(layers, a, b), first + THREE);
+  const two = readRow(mergedEntries(layers, ANY, b), first + TWO);
+  if (three.length + two.length === 0) return nothing;
+  const known = new Set(three.map(({ token }) => token));
+  const proposals = [...three, ...two.filter(({ token }) => !known.has(token))].slice(0, MAX_PROPOSALS);
+  return { proposals, otherwise: first + (three.length > 0 ? 1 : 2) };
+}
 
-  #entries(a: number, b: number): FollowingToken[] {
-    const rows = this.#stores.layers.map((layer) => layer.following(a, b)).filter(({ length }) => length > 0);
-    if (rows.length <= 1) return rows[0] ?? [];
-    const merged = new Map<number, FollowingToken>();
-    for (const { token, count, recycled } of rows.flat()) {
-      const known = merged.get(token) ?? { token, count: 0, recycled: 0 };
-      merged.set(token, { token, count: known.count + count, recycled: Math.max(known.recycled, recycled) });
-    }
-    return [...merged.values()];
+function readRow(entries: FollowingToken[], first: number): Proposal[] {
+  const mass = entries.reduce((sum, { count }) => sum + count, 0);
+  entries.sort((x, y) => y.count - x.count || y.recycled - x.recycled);
+  return entries.slice(0, MAX_PROPOSALS).map((entry) => ({
+    token: entry.token,
+    feature: first + (shareBucket(entry, mass) * 4 + massBucket(mass)) * 5 + rankBucket(entry),
+    cursor: undefined,
+  }));
+}
+
+function mergedEntries(layers: readonly TrigramReader[], a: number, b: number): FollowingToken[] {
+  const rows = layers.map((layer) => layer.following(a, b)).filter(({ length }) => length > 0);
+  if (rows.length <= 1) return rows[0] ?? [];
+  const merged = new Map<number, FollowingToken>();
+  for (const { token, count, recycled } of rows.flat()) {
+    const known = merged.get(token) ?? { token, count: 0, recycled: 0 };
+    merged.set(token, { token, count: known.count + count, recycled: Math.max(known.recycled, recycled) });
   }
+  return [...merged.values()];
 }
 
 /** Counts each of `tokens` after the two before it, of which `last` are the first; returns the last two of all. */
