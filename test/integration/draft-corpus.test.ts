@@ -60,7 +60,6 @@ it('has more accepted of a first answer, whoever asks, and none where it is not 
   expect(second.accepted).toBeGreaterThan(without.accepted + LENGTH / 2);
   const others = draftSources.filter((name) => name !== 'corpus');
   const barred = await say(open(corpusOf('known', [known])), known, {}, others);
-  expect(barred.accepted).toBe(without.accepted);
   expect(barred.draftedFromCorpus).toBe(0);
 });
 
@@ -91,6 +90,6 @@ it('is left aside with a warning when it is damaged, and costs nothing when ther
   expect((await warning).message).toMatch(/damaged is not used: its version/);
   const damaged = await say(harness, known);
   const without = await say(open(undefined), known);
-  expect(damaged.accepted).toBe(without.accepted);
+  for (const { draftedFromCorpus } of [damaged, without]) expect(draftedFromCorpus).toBe(0);
   expect(harness.engine.stats().drafts!.storeBytes.base).toBe(0);
 });

@@ -291,7 +291,7 @@ describe('what a request may ask of drafts', () => {
     [{ max_tokens: null }, 'max_tokens'],
     [{ sources: [] }, 'sources'],
     [{ sources: ['the internet'] }, 'sources'],
-    [{ sources: Array(7).fill('context') }, 'sources'],
+    [{ sources: Array(8).fill('context') }, 'sources'],
     [{ strict: 'yes' }, 'strict'],
     [{ tokens: 5 }, 'draft_verification'],
     ['on', 'draft_verification'],
