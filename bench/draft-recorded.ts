@@ -101,7 +101,7 @@ async function compare(
     const group = turns.slice(first, first + lanes);
     const rounds = new Map<string, Round>();
     for (const [method, engine] of rotated([...engines], first / lanes)) {
-      log?.begin({ model, weights: flags.weights, lanes, condition, method });
+      log?.begin({ model, weights: flags.weights, condition, method });
       const requests = group.map((turn) => requestFor(turn, method));
       rounds.set(method, await askTogether((request) => engine.generate(request), requests));
     }

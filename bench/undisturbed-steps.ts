@@ -11,6 +11,8 @@ import { formatTable } from './table.js';
 interface Step {
   readonly condition: string;
   readonly method: string;
+  /** Sequences in the step, each of which gives a token besides those accepted. */
+  readonly lanes: number;
   readonly n: number;
   readonly accepted: number;
   readonly ms: number;
@@ -46,10 +48,10 @@ const gapMs = new Map(
 );
 
 function speeds(of: readonly Step[]) {
-  const tokens = of.reduce((sum, { accepted }) => sum + 1 + accepted, 0);
+  const tokens = of.reduce((sum, { lanes, accepted }) => sum + lanes + accepted, 0);
   const total = (msOf: (step: Step) => number) => of.reduce((sum, step) => sum + msOf(step), 0);
   return {
-    tokensPerStep: tokens / of.length,
+    tokensPerStep: tokens / total(({ lanes }) => lanes),
     rows: total(({ n }) => n) / of.length,
     measured: tokens / total(({ ms, gapMs }) => ms + (gapMs ?? 0)),
     undisturbed: tokens / total((step) => stepMs.get(`${step.n}`)! + gapMs.get(wayOf(step))!),

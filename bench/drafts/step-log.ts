@@ -1,5 +1,5 @@
 /**
- * Every decode step as it ran, as JSON lines: rows, accepted drafts, milliseconds, and those since the decode step before
+ * Every decode step as it ran, as JSON lines: lanes, rows of all of them, accepted drafts, milliseconds, and those since the decode step before
  * it (choosing tokens, learning, drafting), which are null behind a prompt.
  */
 
@@ -11,7 +11,7 @@ export class StepLog {
   readonly #path: string;
   #about: object = {};
   #lines: string[] = [];
-  #step: { n: number; accepted: number; ms: number; gapMs: number | null } | undefined;
+  #step: { lanes: number; n: number; accepted: number; ms: number; gapMs: number | null } | undefined;
   #endedAt: number | null = null;
 
   constructor(path: string) {
@@ -41,8 +41,8 @@ export class StepLog {
       const gapMs = this.#endedAt === null ? null : rounded(startedAt - this.#endedAt);
       this.#endedAt = decodes(request) ? endedAt : null;
       if (decodes(request)) {
-        const n = request.lanes * request.rows;
-        this.#step = { n, accepted: 0, ms: rounded(endedAt - startedAt), gapMs };
+        const { lanes, rows } = request;
+        this.#step = { lanes, n: lanes * rows, accepted: 0, ms: rounded(endedAt - startedAt), gapMs };
       }
       return logits;
     };
