@@ -58,6 +58,8 @@ export class TrimtabServer {
         max_tokens: maxTokens,
         temperature: 0,
         ignore_eos: true,
+        // Random weights repeat themselves, and nothing drafts as well as what repeats.
+        efficiency: { draft_verification: 'off' },
         cache_prompt: cachePrompt,
         stream: true,
       }),

@@ -1,6 +1,6 @@
 /** What the server needs of an engine, whichever thread or machine it runs on. */
 
-import type { EfficiencyOptions } from './efficiency.js';
+import type { EfficiencyOptions, NumericsClass } from './efficiency.js';
 import type { GenerateEvent, GenerateRequest, Prompt } from './messages.js';
 
 export interface ModelInfo {
@@ -54,8 +54,7 @@ export interface DraftStats {
   readonly suspended: number;
   /** Tokens that drafted steps promised over those that came; undefined before the first of them. */
   readonly predictedOverRealised: number | undefined;
-  /** A: a draft moves logits by their last bits only; B: rounding of activations carries that further. */
-  readonly numericsClass: 'A' | 'B';
+  readonly numericsClass: NumericsClass;
 }
 
 export interface TokenizeOptions {

@@ -59,6 +59,9 @@ export interface DraftVerification {
   readonly strict: boolean;
 }
 
+/** A: a verified draft moves logits by their last bits at most; B: rounding of activations carries that further. */
+export type NumericsClass = 'A' | 'B';
+
 /** An absent key leaves the choice to whoever is asked next; false turns the feature off. */
 export interface EfficiencyOptions {
   readonly tokenMerging?: TokenMerging | false;
@@ -134,11 +137,11 @@ const draftVerification = z.strictObject({
 });
 
 /**
- * Where nobody says anything: only what changes no answer. The 8-bit activations of quantised models can carry
- * the last bits of a verified row on to its logits, so there drafts have to be asked for; a `prediction` asks for them.
+ * Where nobody says anything: only what changes no answer. Where rounding could, drafts have to be asked for; a
+ * `prediction` asks for them.
  */
-export function defaultEfficiency(isQuantized: boolean, hasPrediction: boolean): EfficiencyOptions {
-  return isQuantized && !hasPrediction ? {} : { draftVerification: automaticDrafts };
+export function defaultEfficiency(numerics: NumericsClass, hasPrediction: boolean): EfficiencyOptions {
+  return numerics === 'A' || hasPrediction ? { draftVerification: automaticDrafts } : {};
 }
 
 function draftsOf(

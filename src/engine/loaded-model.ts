@@ -1,7 +1,7 @@
 /** What the runtime needs of a model, whoever built it, and how a worker asks for one. */
 
 import type { ModelInfo } from '../core/backend.js';
-import type { EfficiencyOptions } from '../core/efficiency.js';
+import type { EfficiencyOptions, NumericsClass } from '../core/efficiency.js';
 import type { StepTiming } from '../decoding/speculative/cost-model.js';
 import type { AnswerFormat } from './answer/answer-format.js';
 import type { Runner } from './runner/runner.js';
@@ -32,6 +32,11 @@ export interface LoadedModel {
     ModelInfo,
     'architecture' | 'weights' | 'fingerprint' | 'inputModalities' | 'toolFormat'
   >;
+}
+
+/** Graphs of quantised models round activations to 8 bits, whose last bits then depend on the other rows of a step. */
+export function numericsClass({ info, runner }: LoadedModel): NumericsClass {
+  return info.weights === 'fp32' || runner.rowsAreExact ? 'A' : 'B';
 }
 
 export async function closeModel({ vision, runner }: LoadedModel): Promise<void> {

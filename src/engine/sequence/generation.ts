@@ -2,7 +2,7 @@
 
 import type { DraftReceipt } from '../../core/draft-receipt.js';
 import { addDraftReceipts } from '../../core/draft-receipt.js';
-import type { DraftVerification, EfficiencyOptions } from '../../core/efficiency.js';
+import type { DraftVerification, EfficiencyOptions, NumericsClass } from '../../core/efficiency.js';
 import { defaultEfficiency, efficiencyPlan } from '../../core/efficiency.js';
 import type { GenerateEvent, GenerateRequest, ImageUsage, Timings, Usage } from '../../core/messages.js';
 import { RandomStream, randomSeed } from '../../decoding/random.js';
@@ -31,8 +31,7 @@ export interface GenerationModel {
   readonly cost: CostModel;
   /** Undefined for a model that never drafts. */
   readonly drafting: Drafting | undefined;
-  /** Whether rows are rounded to 8 bits on their way through the model. */
-  readonly isQuantized: boolean;
+  readonly numericsClass: NumericsClass;
   /** See `Runner`. */
   readonly rowsAreExact: boolean;
   /** What holds where a request says nothing: of the model, of the server. */
@@ -110,7 +109,7 @@ export class Generation {
     this.#listener = listener;
     this.#promptText = prompt.text;
     this.#predictionIds = prompt.predictionIds;
-    const byDefault = defaultEfficiency(model.isQuantized, prompt.predictionIds !== undefined);
+    const byDefault = defaultEfficiency(model.numericsClass, prompt.predictionIds !== undefined);
     this.drafts = efficiencyPlan(request.efficiency, ...model.efficiency, byDefault).draftVerification;
     this.#banned = new Set(request.sampling.logitBias.flatMap(([id, bias]) => (bias <= BAN ? [id] : [])));
     this.maxTokens = Math.min(
@@ -171,7 +170,7 @@ export class Generation {
   /** Most tokens that a step may draft; undefined if none may. */
   get maxDraftTokens(): number | undefined {
     const { drafts, model } = this;
-    const isRefused = drafts?.strict && model.isQuantized && !model.rowsAreExact;
+    const isRefused = drafts?.strict && model.numericsClass === 'B';
     if (drafts === undefined || model.drafting === undefined || isRefused) return undefined;
     const asked = drafts.maxTokens === 'auto' ? Number.POSITIVE_INFINITY : drafts.maxTokens;
     return Math.min(asked, model.drafting.maxRows - 1);

@@ -7,7 +7,7 @@ import type { GenerateRequest, Prompt } from '../../core/messages.js';
 import type { Drafting } from '../../decoding/speculative/drafting.js';
 import type { CacheBytes, EngineConfig } from '../config.js';
 import { PREFIX_BLOCK_TOKENS, PrefixCache } from '../kv-cache/prefix-cache.js';
-import { closeModel, type LoadedModel } from '../loaded-model.js';
+import { closeModel, type LoadedModel, numericsClass } from '../loaded-model.js';
 import { Scheduler, type SchedulerCounters } from '../scheduler/scheduler.js';
 import type { Generation, GenerationListener, GenerationPrompt } from '../sequence/generation.js';
 import { Intake } from './intake.js';
@@ -137,7 +137,7 @@ export class Engine {
       drafts: {
         ...this.#drafting.state,
         ...(running === 0 && { suspended: 0 }),
-        numericsClass: this.#model.info.weights === 'fp32' ? 'A' : 'B',
+        numericsClass: numericsClass(this.#model),
       },
     };
   }

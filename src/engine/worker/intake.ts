@@ -9,7 +9,7 @@ import type { Drafting } from '../../decoding/speculative/drafting.js';
 import { plainFormat } from '../answer/answer-format.js';
 import { planAnswer } from '../answer/answer-plan.js';
 import type { EngineConfig } from '../config.js';
-import type { LoadedModel } from '../loaded-model.js';
+import { type LoadedModel, numericsClass } from '../loaded-model.js';
 import { PRIORITY_HANDICAP_MS } from '../scheduler/waiting-queue.js';
 import {
   Generation,
@@ -55,7 +55,7 @@ export class Intake {
         chunk: config.prefillChunk,
       },
       drafting,
-      isQuantized: model.info.weights !== 'fp32',
+      numericsClass: numericsClass(model),
       rowsAreExact: runner.rowsAreExact,
       efficiency: [model.efficiency ?? {}, config.efficiency],
     };

@@ -19,7 +19,7 @@ const model = {
   maxLength: 100,
   cost: { shape: new FakeRunner().shape, kvRowBytes: 1, chunk: 128 },
   drafting: undefined,
-  isQuantized: false,
+  numericsClass: 'A' as const,
   rowsAreExact: false,
   efficiency: [],
 };
