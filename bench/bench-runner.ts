@@ -3,6 +3,7 @@
 import { prepareModel } from '../src/engine/prepare-model.js';
 import { ModelRunner, type RunnerOptions } from '../src/engine/runner/model-runner.js';
 import type { RowTrees } from '../src/engine/runner/runner.js';
+import { warmUp } from '../src/engine/runner/warm-up.js';
 import { threads } from './contenders/contender.js';
 import { ensureCheckpoint } from './random-checkpoint.js';
 import type { ModelName } from './shapes.js';
@@ -15,7 +16,9 @@ export async function loadRunner(
 ): Promise<ModelRunner> {
   const folder = await ensureCheckpoint(model);
   const { compiled, checkpoint } = prepareModel({ folder, weights, cacheDir: compiledFolder(model) });
-  return ModelRunner.load(compiled, checkpoint, threads, options);
+  const runner = await ModelRunner.load(compiled, checkpoint, threads, options);
+  if (runner.rowsAreExact) await warmUp(runner);
+  return runner;
 }
 
 /** Fills `lanes` with `tokens` zero rows each; speed does not depend on what they hold. */

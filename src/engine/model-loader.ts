@@ -10,6 +10,7 @@ import type { LoadedModel, LoadModel } from './loaded-model.js';
 import { prepareModel } from './prepare-model.js';
 import { ModelRunner } from './runner/model-runner.js';
 import { runtimeVersion } from './runner/ort-session.js';
+import { warmUp } from './runner/warm-up.js';
 import { loadTokenizer } from './tokenizer/huggingface-tokenizer.js';
 import type { Tokenizer } from './tokenizer/tokenizer.js';
 import type { VisualTokens } from './vision/vision.js';
@@ -24,6 +25,8 @@ export const loadModel: LoadModel = async (options): Promise<LoadedModel> => {
     eyes && (await Vision.load(eyes, checkpoint, visualTokens(tokenizer, eyes), limits, threads));
   const kernels = options.optimizeFor !== 'throughput';
   const runner = await ModelRunner.load(compiled, checkpoint, threads, { kernels });
+  // Steps of graphs spend their time in the runtime, which needs no practice.
+  if (runner.rowsAreExact) await warmUp(runner);
   const fromTokenizer = tokenizer.eosTokenId === undefined ? [] : [tokenizer.eosTokenId];
   const answerFormat = detectAnswerFormat(tokenizer);
   return {
