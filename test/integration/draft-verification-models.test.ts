@@ -67,7 +67,7 @@ describe.each([
   const drafts = (strict: boolean): DraftVerification => ({ ...automaticDrafts, strict });
 
   it.each([
-    ['by default', {}],
+    ['where rounding cannot change them', isRounded ? {} : { draftVerification: drafts(false) }],
     ['strict', { draftVerification: drafts(true) }],
   ])(
     'gives exactly the tokens of plain decoding: %s',

@@ -3,7 +3,13 @@
 import { describe, expect, it } from 'vitest';
 import { automaticDrafts } from '../../src/core/efficiency.js';
 import type { GenerateEvent, OutputFormat } from '../../src/core/messages.js';
-import { EngineHarness, type HarnessOptions, type Result } from '../helpers/engine-harness.js';
+import {
+  EngineHarness,
+  fakeModel,
+  type HarnessOptions,
+  ModelHarness,
+  type Result,
+} from '../helpers/engine-harness.js';
 import { generateRequest, type RequestOverrides } from '../helpers/generate-request.js';
 
 const on = { efficiency: { draftVerification: automaticDrafts } };
@@ -241,6 +247,24 @@ describe('with drafts as without', () => {
     expect((await harness.run(request)).choices).toEqual(
       (await new EngineHarness().run({ ...request, ...off })).choices,
     );
+  });
+});
+
+describe('steps of less than two milliseconds', () => {
+  const draftedBy = async (request: RequestOverrides): Promise<number> => {
+    const model = { ...fakeModel(), stepTimings: [{ rows: 1, context: 0, ms: 0.01 }] };
+    const { usage } = await new ModelHarness(model).run({ prompt: repetitive, ...long, ...request });
+    return usage.efficiency!.draftVerification!.draftedTokens;
+  };
+
+  it('are plain unless somebody asks for drafts', async () => {
+    expect(await draftedBy({})).toBe(0);
+    expect(await draftedBy(on)).toBeGreaterThan(20);
+  });
+
+  it('draft for whoever brings a prediction', async () => {
+    const prediction = await answerOf({ prompt: repetitive, ...long });
+    expect(await draftedBy({ prediction })).toBeGreaterThan(20);
   });
 });
 

@@ -76,6 +76,8 @@ export interface StepPlan {
   readonly context: number;
 }
 
+/** Looking for drafts takes too much of a step that is shorter: nobody looks unless somebody asks. */
+const SHORT_STEP_MS = 2;
 /** A model whose steps are shorter drafts only from what costs next to nothing to look up. */
 const TINY_STEP_MS = 1;
 const CHEAP_SOURCES: readonly SourceName[] = ['grammar', 'prediction', 'context', 'history'];
@@ -132,6 +134,11 @@ export class Drafting {
   /** False until a plain step has shown what drafting competes with. */
   get isReady(): boolean {
     return this.#costs.knowsPlainSteps;
+  }
+
+  /** True where looking for drafts may cost more than they save. */
+  get stepsAreShort(): boolean {
+    return this.#costs.ms(1, 0) < SHORT_STEP_MS;
   }
 
   /** Suspended sequences are those of the last step. */

@@ -83,6 +83,8 @@ export class Generation {
   #admittedAt: number | undefined;
   #promptDoneAt: number | undefined;
   readonly #predictionIds: readonly (readonly number[])[] | undefined;
+  /** Whether somebody asked for drafts, in so many words or by a guess. */
+  readonly #wantsDrafts: boolean;
   readonly #banned: ReadonlySet<number>;
   #cachedTokens = 0;
   #pruning: PruningPlan | undefined;
@@ -109,6 +111,8 @@ export class Generation {
     this.#listener = listener;
     this.#promptText = prompt.text;
     this.#predictionIds = prompt.predictionIds;
+    const chosen = efficiencyPlan(request.efficiency, ...model.efficiency).draftVerification;
+    this.#wantsDrafts = chosen !== undefined || prompt.predictionIds !== undefined;
     const byDefault = defaultEfficiency(model.numericsClass, prompt.predictionIds !== undefined);
     this.drafts = efficiencyPlan(request.efficiency, ...model.efficiency, byDefault).draftVerification;
     this.#banned = new Set(request.sampling.logitBias.flatMap(([id, bias]) => (bias <= BAN ? [id] : [])));
@@ -180,6 +184,7 @@ export class Generation {
   openDrafter(tokens: readonly number[], rules: DraftRules): Drafter | undefined {
     const { drafts, request, model, maxDraftTokens } = this;
     if (drafts === undefined || maxDraftTokens === undefined) return undefined;
+    if (!this.#wantsDrafts && model.drafting?.stepsAreShort) return undefined;
     return model.drafting?.begin({
       tokens,
       rules,

@@ -1,10 +1,19 @@
 import { describe, expect, it } from 'vitest';
-import { efficiencyPlan } from '../../../src/core/efficiency.js';
+import { automaticDrafts, defaultEfficiency, efficiencyPlan } from '../../../src/core/efficiency.js';
 import { parseChatRequest } from '../../../src/server/openai/chat-request.js';
 
 const parse = (efficiency: unknown) =>
   parseChatRequest({ model: 'm', messages: [{ role: 'user', content: 'x' }], efficiency }, 'id').generate
     .efficiency;
+
+describe('efficiency where nobody says anything', () => {
+  it('drafts where that changes no answer, and for whoever brings a prediction', () => {
+    const drafts = { draftVerification: automaticDrafts };
+    expect(defaultEfficiency('A', false)).toEqual(drafts);
+    expect(defaultEfficiency('B', false)).toEqual({});
+    expect(defaultEfficiency('B', true)).toEqual(drafts);
+  });
+});
 
 describe('efficiency of a request', () => {
   it('takes what it is asked, with the published order and depths as defaults', () => {

@@ -154,6 +154,13 @@ describe('the cost model', () => {
   });
 });
 
+it('tells steps that are too short to look for drafts in', () => {
+  const stores = new DraftStores({ bytes: 2 ** 20, historyTokens: 1000 });
+  const drafting = (ms: number) => new Drafting({ timings: timingsOf(() => ms), stores, maxRows: 64 });
+  expect(drafting(1).stepsAreShort).toBe(true);
+  expect(drafting(3).stepsAreShort).toBe(false);
+});
+
 describe('drafting over many steps', () => {
   /** A text that repeats itself, decoded step by step; `ms` is what a step of so many rows takes. */
   function decode(
