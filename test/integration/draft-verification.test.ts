@@ -6,6 +6,7 @@ import type { GenerateEvent, OutputFormat } from '../../src/core/messages.js';
 import {
   EngineHarness,
   fakeModel,
+  freeVerification,
   type HarnessOptions,
   ModelHarness,
   type Result,
@@ -252,19 +253,19 @@ describe('with drafts as without', () => {
 
 describe('steps of less than two milliseconds', () => {
   const draftedBy = async (request: RequestOverrides): Promise<number> => {
-    const model = { ...fakeModel(), stepTimings: [{ rows: 1, context: 0, ms: 0.01 }] };
-    const { usage } = await new ModelHarness(model).run({ prompt: repetitive, ...long, ...request });
+    const model = { ...fakeModel(), stepTimings: freeVerification.map((timing) => ({ ...timing, ms: 1 })) };
+    const { usage } = await new ModelHarness(model, {}).run({ prompt: repetitive, ...long, ...request });
     return usage.efficiency!.draftVerification!.draftedTokens;
   };
 
   it('are plain unless somebody asks for drafts', async () => {
     expect(await draftedBy({})).toBe(0);
-    expect(await draftedBy(on)).toBeGreaterThan(20);
+    expect(await draftedBy(on)).toBeGreaterThan(0);
   });
 
   it('draft for whoever brings a prediction', async () => {
     const prediction = await answerOf({ prompt: repetitive, ...long });
-    expect(await draftedBy({ prediction })).toBeGreaterThan(20);
+    expect(await draftedBy({ prediction })).toBeGreaterThan(0);
   });
 });
 
