@@ -251,7 +251,7 @@ describe('with drafts as without', () => {
   });
 });
 
-describe('steps of less than two milliseconds', () => {
+describe('steps of less than twenty milliseconds', () => {
   const draftedBy = async (request: RequestOverrides): Promise<number> => {
     const model = { ...fakeModel(), stepTimings: freeVerification.map((timing) => ({ ...timing, ms: 1 })) };
     const { usage } = await new ModelHarness(model, {}).run({ prompt: repetitive, ...long, ...request });

@@ -76,8 +76,8 @@ export interface StepPlan {
   readonly context: number;
 }
 
-/** Looking for drafts takes too much of a step that is shorter: nobody looks unless somebody asks. */
-const SHORT_STEP_MS = 2;
+/** Looking for drafts and learning take some tenths of a millisecond, too much of a shorter step: nobody looks unless asked. */
+const SHORT_STEP_MS = 20;
 /** A model whose steps are shorter drafts only from what costs next to nothing to look up. */
 const TINY_STEP_MS = 1;
 const CHEAP_SOURCES: readonly SourceName[] = ['grammar', 'prediction', 'context', 'history'];

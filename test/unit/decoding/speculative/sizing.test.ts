@@ -157,8 +157,8 @@ describe('the cost model', () => {
 it('tells steps that are too short to look for drafts in', () => {
   const stores = new DraftStores({ bytes: 2 ** 20, historyTokens: 1000 });
   const drafting = (ms: number) => new Drafting({ timings: timingsOf(() => ms), stores, maxRows: 64 });
-  expect(drafting(1).stepsAreShort).toBe(true);
-  expect(drafting(3).stepsAreShort).toBe(false);
+  expect(drafting(10).stepsAreShort).toBe(true);
+  expect(drafting(30).stepsAreShort).toBe(false);
 });
 
 describe('drafting over many steps', () => {
