@@ -17,7 +17,7 @@ export async function loadRunner(
   const folder = await ensureCheckpoint(model);
   const { compiled, checkpoint } = prepareModel({ folder, weights, cacheDir: compiledFolder(model) });
   const runner = await ModelRunner.load(compiled, checkpoint, threads, options);
-  if (runner.rowsAreExact) await warmUp(runner);
+  await warmUp(runner);
   return runner;
 }
 

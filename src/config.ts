@@ -28,7 +28,7 @@ const modelSchema = z.strictObject({
   /** A folder (relative to the configuration file) or `org/name[@revision]` on the hub. */
   source: z.string().min(1).max(4096),
   weights: z.enum(weightChoices).default('auto'),
-  /** What steps of int4 models are made for: few sequences at once (kernels), or eight and more (a graph). */
+  /** What steps of int4 models are made for: latency (kernels), or many sequences of a large model (a graph). */
   optimizeFor: z.enum(optimizeChoices).default('latency'),
   /** Cores for one step of this model; by default all but none of them are kept back on one or two cores. */
   threads: z.int().min(1).max(256).optional(),

@@ -1,6 +1,7 @@
 /** What a way of drafting is worth, from rounds of answers that were given plainly and with drafts in turn. */
 
-import { median, quantile, seededUniform } from '../statistics.js';
+import { RandomStream } from '../../src/decoding/random.js';
+import { median, quantile } from '../statistics.js';
 import type { Answer, Round } from './answers.js';
 
 export interface Pair {
@@ -133,10 +134,10 @@ function geometricMean(values: readonly number[]): number {
 
 /** Seeded, so that the same rounds have the same interval. */
 function bootstrap(ratios: readonly number[]): [number, number] {
-  const uniform = seededUniform(1);
-  const means = Array.from({ length: RESAMPLINGS }, () =>
-    geometricMean(ratios.map(() => ratios[Math.floor(uniform() * ratios.length)]!)),
-  );
+  const means = Array.from({ length: RESAMPLINGS }, (_, resampling) => {
+    const random = new RandomStream(1, resampling);
+    return geometricMean(ratios.map((_, i) => ratios[Math.floor(random.uniform(i) * ratios.length)]!));
+  });
   return [quantile(means, 0.025), quantile(means, 0.975)];
 }
 

@@ -25,8 +25,7 @@ export const loadModel: LoadModel = async (options): Promise<LoadedModel> => {
     eyes && (await Vision.load(eyes, checkpoint, visualTokens(tokenizer, eyes), limits, threads));
   const kernels = options.optimizeFor !== 'throughput';
   const runner = await ModelRunner.load(compiled, checkpoint, threads, { kernels });
-  // Steps of graphs spend their time in the runtime, which needs no practice.
-  if (runner.rowsAreExact) await warmUp(runner);
+  await warmUp(runner);
   const fromTokenizer = tokenizer.eosTokenId === undefined ? [] : [tokenizer.eosTokenId];
   const answerFormat = detectAnswerFormat(tokenizer);
   return {

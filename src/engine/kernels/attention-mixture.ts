@@ -1,8 +1,8 @@
 /** Sums of weighted values, a few vectors of each head at a time in registers. */
 
 import type { TokenRows } from './attention-scores.js';
-import { type Heads, headsAtOnce, partialBytes, scoreRowBytes, steps } from './attention-shape.js';
-import { type Code, f32x4, forRange, v128 } from './wasm/code.js';
+import { type Heads, headsAtOnce, partialBytes, scoreRowBytes } from './attention-shape.js';
+import { type Code, f32x4, forRange, steps, v128 } from './wasm/code.js';
 import type { Kernel, Local } from './wasm/module.js';
 
 /** Vectors of the outputs of so many heads that are summed at once. */

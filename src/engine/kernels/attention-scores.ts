@@ -1,7 +1,7 @@
 /** Products of queries and keys: two keys at a time, so that a query is loaded half as often. */
 
-import { type Heads, headsAtOnce, scoreRowBytes, steps } from './attention-shape.js';
-import { apart, type Code, f32x4, forRange, i32, v128 } from './wasm/code.js';
+import { type Heads, headsAtOnce, scoreRowBytes } from './attention-shape.js';
+import { apart, type Code, f32x4, forRange, i32, steps, v128 } from './wasm/code.js';
 import type { Kernel, Local } from './wasm/module.js';
 
 /** Keys or values of tokens: how many there are, and where one of them lies. */

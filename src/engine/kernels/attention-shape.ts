@@ -21,7 +21,3 @@ export const hidden = -1e30;
 /** What a segment leaves of one head: its sum, then the maximum and the sum of the weights. */
 export const partialBytes = (headDim: number): number => 4 * headDim + 16;
 export const scoreBytes = (group: number): number => group * scoreRowBytes;
-
-/** 0, by, 2 · by, … below `end`. */
-export const steps = (end: number, by: number): number[] =>
-  Array.from({ length: Math.ceil(end / by) }, (_, i) => i * by);

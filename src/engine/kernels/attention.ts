@@ -19,11 +19,10 @@ import {
   hidden,
   partialBytes,
   scoreRowBytes,
-  steps,
 } from './attention-shape.js';
 import { exponential } from './exponential.js';
 import { laneSum, lanesMaximum } from './rows.js';
-import { type Code, f32, f32x4, forRange, i32, v128 } from './wasm/code.js';
+import { type Code, f32, f32x4, forRange, i32, steps, v128 } from './wasm/code.js';
 import { Kernel, type Local } from './wasm/module.js';
 
 /**

@@ -1,8 +1,8 @@
 /** Joins what the segments of attention leave (FlashAttention, arXiv 2205.14135 section 3.1). */
 
-import { type HeadShape, hidden, partialBytes, steps } from './attention-shape.js';
+import { type HeadShape, hidden, partialBytes } from './attention-shape.js';
 import { exponential } from './exponential.js';
-import { type Code, f32, f32x4, forRange, v128 } from './wasm/code.js';
+import { type Code, f32, f32x4, forRange, steps, v128 } from './wasm/code.js';
 import { Kernel } from './wasm/module.js';
 
 /** Vectors of an output that are joined at once. */

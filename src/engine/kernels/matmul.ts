@@ -10,7 +10,7 @@
  */
 
 import { blockSize } from '../quantization/block-quantizer.js';
-import { apart, type Code, f32x4, forRange, i16x8, i32, i32x4, loop, v128 } from './wasm/code.js';
+import { apart, type Code, f32x4, forRange, i16x8, i32, i32x4, loop, steps, v128 } from './wasm/code.js';
 import { Kernel, type Local } from './wasm/module.js';
 
 /** Outputs of a group: four in the low halves of the bytes, four in the high ones. */
@@ -94,7 +94,7 @@ export function matmulKernel(name: string, adds: boolean): Kernel {
     ),
     apart(
       at,
-      Array.from({ length: quads }, (_, i) => quad(used, i)),
+      steps(quads, 1).map((i) => quad(used, i)),
     ),
     // A bfloat16 is the upper half of a float32.
     high.set(v128.load(at.get, quadsBytes)),

@@ -7,14 +7,11 @@
  */
 
 import type { DecoderConfig } from '../checkpoint/decoder-config.js';
-import { steps } from './attention-shape.js';
-import { type Code, f32x4, forRange, i32, v128 } from './wasm/code.js';
+import { type Code, f32x4, forRange, i32, steps, v128, vectorBytes } from './wasm/code.js';
 import { Kernel, type Local } from './wasm/module.js';
 
 /** Four rows of d / 2 floats for each new row: cosines and sines for queries, which they also scale, and for keys. */
 export const turnFloats = ({ headDim }: Pick<DecoderConfig, 'headDim'>): number => 2 * headDim;
-
-const vectorBytes = 16;
 
 /**
  * For one KV head of one row; `projected` are its queries and its key, `turns` the cosines and sines of the row.

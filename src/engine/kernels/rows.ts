@@ -3,10 +3,8 @@
 import { blockSize } from '../quantization/block-quantizer.js';
 import { exponential } from './exponential.js';
 import { activationBlockBytes, groupOutputs } from './matmul.js';
-import { type Code, f32, f32x4, forRange, i8x16, i16x8, i32, i32x4, v128 } from './wasm/code.js';
+import { type Code, f32, f32x4, forRange, i8x16, i16x8, i32, i32x4, v128, vectorBytes } from './wasm/code.js';
 import { Kernel, type Local } from './wasm/module.js';
-
-const vectorBytes = 16;
 
 /** The sum of the four lanes, as (0 + 2) + (1 + 3); all users agree on that order. */
 export function laneSum(kernel: Kernel): (value: Code) => Code {

@@ -8,8 +8,12 @@ const mostMs = 500;
 /** So that drafts find their code ready as well. */
 const widths = [1, 2, 3, 4] as const;
 
-/** Takes half a second at most and leaves the cache empty, as it must be found. */
+/**
+ * Takes half a second at most and leaves the cache empty, as it must be found. Graphs spend their time in the runtime,
+ * which needs no practice.
+ */
 export async function warmUp(runner: Runner): Promise<void> {
+  if (!runner.rowsAreExact) return;
   const { cache } = runner;
   const until = performance.now() + mostMs;
   cache.resize(1, Math.max(...widths));

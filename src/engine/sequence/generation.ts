@@ -111,10 +111,11 @@ export class Generation {
     this.#listener = listener;
     this.#promptText = prompt.text;
     this.#predictionIds = prompt.predictionIds;
-    const chosen = efficiencyPlan(request.efficiency, ...model.efficiency).draftVerification;
-    this.#wantsDrafts = chosen !== undefined || prompt.predictionIds !== undefined;
-    const byDefault = defaultEfficiency(model.numericsClass, prompt.predictionIds !== undefined);
-    this.drafts = efficiencyPlan(request.efficiency, ...model.efficiency, byDefault).draftVerification;
+    const asked = [request.efficiency, ...model.efficiency];
+    const hasPrediction = prompt.predictionIds !== undefined;
+    const byDefault = defaultEfficiency(model.numericsClass, hasPrediction);
+    this.drafts = efficiencyPlan(...asked, byDefault).draftVerification;
+    this.#wantsDrafts = hasPrediction || efficiencyPlan(...asked).draftVerification !== undefined;
     this.#banned = new Set(request.sampling.logitBias.flatMap(([id, bias]) => (bias <= BAN ? [id] : [])));
     this.maxTokens = Math.min(
       request.stop.maxTokens ?? Number.POSITIVE_INFINITY,

@@ -11,6 +11,12 @@ export type Operand = Code | number;
 
 export type ValueType = 'i32' | 'f32' | 'v128';
 
+export const vectorBytes = 16;
+
+/** 0, by, 2 · by, … below `end`: the turns of a loop that is written out. */
+export const steps = (end: number, by: number): number[] =>
+  Array.from({ length: Math.ceil(end / by) }, (_, i) => i * by);
+
 /** LEB128, unsigned. */
 export function unsigned(value: number): number[] {
   const bytes: number[] = [];
