@@ -3,7 +3,7 @@
  * temperature and truncation (vLLM's default, `raw_logprobs`), so that they can be compared across requests.
  */
 
-import { assertFiniteMaximum, maximum } from './argmax.js';
+import { assertFiniteMaximum, firstAbove, maximum } from './argmax.js';
 
 export interface RankedToken {
   readonly id: number;
@@ -34,13 +34,16 @@ function sumOfExponentials(logits: Float32Array, max: number): number {
   return sum;
 }
 
-/** Insertion into a short sorted list; almost every token fails the first comparison. */
+/** Insertion into a short sorted list, which most tokens do not get into. */
 export function likeliestTokens(logits: Float32Array, count: number): number[] {
   const top: number[] = [];
   if (count <= 0) return top;
   for (let id = 0; id < logits.length; id++) {
-    if (top.length === count && logits[id]! <= logits[top[count - 1]!]!) continue;
-    if (top.length === count) top.pop();
+    if (top.length === count) {
+      id = firstAbove(logits, id, logits[top[count - 1]!]!);
+      if (id === logits.length) break;
+      top.pop();
+    }
     let place = top.length;
     while (place > 0 && logits[id]! > logits[top[place - 1]!]!) place--;
     top.splice(place, 0, id);

@@ -3,6 +3,8 @@
  * Expressed as a threshold, so that the vocabulary is neither sorted nor copied.
  */
 
+import { firstAbove } from '../argmax.js';
+
 /** Up to this size a heap over the vocabulary beats selection on a copy of it. */
 const HEAP_LIMIT = 1024;
 
@@ -25,8 +27,8 @@ export class TopKThreshold {
     const heap = this.#heap;
     for (let id = 0; id < k; id++) heap[id] = logits[id]!;
     for (let at = (k >> 1) - 1; at >= 0; at--) siftDown(heap, at, k);
-    for (let id = k; id < logits.length; id++) {
-      if (logits[id]! <= heap[0]!) continue;
+    const next = (from: number): number => firstAbove(logits, from, heap[0]!);
+    for (let id = next(k); id < logits.length; id = next(id + 1)) {
       heap[0] = logits[id]!;
       siftDown(heap, 0, k);
     }
