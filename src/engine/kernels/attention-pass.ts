@@ -1,4 +1,7 @@
-/** The attention of a layer as every thread runs it: rows turn, their segments are attended to, and joined. */
+/**
+ * The attention of a layer as every thread runs it: rows turn, their segments are attended to and joined, and their keys
+ * and values go into the cache.
+ */
 
 import type { DecoderConfig } from '../checkpoint/decoder-config.js';
 import { AttentionPlaces, type LaneRows, type LayerStep } from './attention-places.js';
@@ -96,7 +99,10 @@ export class AttentionPass {
     const [from, to] = this.#thread.rowShare(rows).map((row) => lanes[0]!.first + row) as [number, number];
     for (const lane of lanes) {
       const end = Math.min(to, lane.first + lane.count);
-      for (let row = Math.max(from, lane.first); row < end; row++) this.#joinRow(step, lane, row);
+      for (let row = Math.max(from, lane.first); row < end; row++) {
+        this.#joinRow(step, lane, row);
+        if (this.#places.isKept(step, row)) this.#keepRow(step, row);
+      }
     }
     this.#thread.meetAbout(rows);
   }
@@ -108,6 +114,17 @@ export class AttentionPass {
     for (let kvHead = 0; kvHead < kvHeads; kvHead++) {
       const out = mixed.address + row * mixed.stride + kvHead * group * headBytes;
       this.#thread.kernels.join(this.#places.partial(lane, row, kvHead, 0), segments, out);
+    }
+  }
+
+  /** Nobody reads behind the end of a lane before the next step. */
+  #keepRow(step: LayerStep, row: number): void {
+    const { newKeys, newValues } = this.#room;
+    const token = this.#places.past(step, row) + (row % step.perLane);
+    for (let kvHead = 0; kvHead < this.#places.kvHeads; kvHead++) {
+      const place = this.#places.newRow(step, row, kvHead);
+      const { keys, values } = this.#places.cached(step, row, kvHead, token);
+      this.#thread.kernels.keep(newKeys + place, newValues + place, keys, values);
     }
   }
 }

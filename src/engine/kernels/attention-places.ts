@@ -55,6 +55,11 @@ export class AttentionPlaces {
     return this.#thread.integer(this.#room.sights, 2 * row + 1);
   }
 
+  /** Whether the keys and values of a row go into the cache. */
+  isKept({ perLane }: LayerStep, row: number): boolean {
+    return row % perLane < this.#thread.integer(this.#room.counts, Math.floor(row / perLane));
+  }
+
   segments(step: LayerStep, row: number): number {
     return Math.ceil((this.past(step, row) + this.seen(row)) / segmentTokens);
   }

@@ -39,7 +39,7 @@ export interface DecoderWeights {
   readonly head: PackedMatrix;
 }
 
-/** Rows of float32, `stride` bytes apart, whole blocks long. */
+/** Rows of float32, `stride` bytes apart: whole blocks, or of logits whole groups. */
 export interface RowBuffer {
   readonly address: number;
   readonly stride: number;
@@ -71,6 +71,8 @@ export interface StepRoom {
   readonly strips: number;
   /** Per layer, the cached rows of each lane. */
   readonly lengths: number;
+  /** Per lane, how many of its new rows are kept. */
+  readonly counts: number;
   /** Per row: how many new rows of its lane it sees, and the address of the list of them. */
   readonly sights: number;
   /** Those lists. */
@@ -95,8 +97,8 @@ const roundUp = (value: number, multiple: number): number => Math.ceil(value / m
 
 export function takeStepRoom(memory: KernelMemory, config: DecoderConfig, threads: number): StepRoom {
   const { hiddenSize, intermediateSize, heads, kvHeads, headDim, layers, vocabSize, contextLength } = config;
-  const rows = (width: number): RowBuffer => {
-    const stride = 4 * roundUp(width, blockSize);
+  const rows = (width: number, multiple = blockSize): RowBuffer => {
+    const stride = 4 * roundUp(width, multiple);
     return { address: memory.take(mostRows * stride), stride };
   };
   const perThread = (bytes: number): number[] => Array.from({ length: threads }, () => memory.take(bytes));
@@ -118,7 +120,7 @@ export function takeStepRoom(memory: KernelMemory, config: DecoderConfig, thread
     mixed: rows(attended),
     gateUp: rows(2 * groupsFor(intermediateSize) * groupOutputs),
     activated: rows(intermediateSize),
-    logits: rows(vocabSize),
+    logits: rows(vocabSize, groupOutputs),
     codes: codes(Math.max(hiddenSize, attended)),
     activatedCodes: codes(intermediateSize),
     turns: rows(turnFloats(config)),
@@ -127,6 +129,7 @@ export function takeStepRoom(memory: KernelMemory, config: DecoderConfig, thread
     layerBytes,
     strips: memory.take(4 * layers * stripIntegers),
     lengths: memory.take(4 * layers * mostRows),
+    counts: memory.take(4 * mostRows),
     sights: memory.take(8 * mostRows),
     lists: memory.take(4 * mostRows * mostRows),
     asked: memory.take(4 * mostRows),

@@ -12,7 +12,7 @@ import type { DecoderWeights, LayerWeights, PackedMatrix, RowBuffer, StepRoom } 
 import type { KernelSet } from './kernel-set.js';
 import { activationBlockBytes, groupOutputs } from './matmul.js';
 import { groupBytes } from './packed-matrix.js';
-import { PassThread, type ReadIntegers } from './pass-thread.js';
+import { PassThread } from './pass-thread.js';
 
 /** What all threads of a model agree on. Plain data. */
 export interface PassParts {
@@ -36,18 +36,17 @@ export class DecoderPass {
     { config, weights, room, threads }: PassParts,
     kernels: KernelSet,
     index: number,
-    read: ReadIntegers,
+    integers: Int32Array,
   ) {
     this.#config = config;
     this.#weights = weights;
     this.#room = room;
-    this.#thread = new PassThread(kernels, index, threads, room, read);
+    this.#thread = new PassThread(kernels, index, threads, room, integers);
     this.#attention = new AttentionPass(config, room, this.#thread);
   }
 
   /** Returns when all threads are done. */
   run(): void {
-    this.#thread.begin();
     const [rows, perLane, logitRows] = [0, 1, 2].map((index) =>
       this.#thread.integer(this.#room.control, index),
     ) as [number, number, number];

@@ -10,7 +10,7 @@ const pass = new DecoderPass(
   parts,
   instantiateKernels(module, memory),
   thread,
-  () => new Int32Array(memory.buffer),
+  new Int32Array(memory.buffer),
 );
 const control = new Int32Array(memory.buffer, parts.room.control, stepCounter + 1);
 let step = Atomics.load(control, stepCounter);

@@ -5,6 +5,7 @@ import type { DecoderConfig } from '../checkpoint/decoder-config.js';
 import { attentionKernel } from './attention.js';
 import { fetchKernel } from './fetch.js';
 import { joinKernel } from './join.js';
+import { keepKernel } from './keep.js';
 import { matmulKernel } from './matmul.js';
 import { meetingKernel } from './meeting.js';
 import { rotaryKernel } from './rotary.js';
@@ -18,6 +19,7 @@ export interface KernelSet {
   readonly attend: Call;
   readonly fetch: Call;
   readonly join: Call;
+  readonly keep: Call;
   readonly matmul: Call;
   readonly matmulAdd: Call;
   readonly meet: Call;
@@ -34,6 +36,7 @@ export function compileKernels(config: DecoderConfig): WebAssembly.Module | unde
     attentionKernel(config),
     fetchKernel(),
     joinKernel(config),
+    keepKernel(config),
     matmulKernel('matmul', false),
     matmulKernel('matmulAdd', true),
     meetingKernel(),

@@ -3,9 +3,6 @@
 import type { StepRoom } from './decoder-layout.js';
 import type { KernelSet } from './kernel-set.js';
 
-/** Integers of the shared memory, whose buffer changes when it grows. */
-export type ReadIntegers = () => Int32Array;
-
 /** Rows that every thread works on by itself, since that is quicker than a meeting. */
 const fewRows = 1;
 
@@ -14,20 +11,15 @@ export class PassThread {
   readonly index: number;
   readonly #count: number;
   readonly #meeting: number;
-  readonly #read: ReadIntegers;
-  #integers: Int32Array = new Int32Array(0);
+  readonly #integers: Int32Array;
 
-  constructor(kernels: KernelSet, index: number, count: number, room: StepRoom, read: ReadIntegers) {
+  /** `integers` are those of the shared memory, from its beginning on. */
+  constructor(kernels: KernelSet, index: number, count: number, room: StepRoom, integers: Int32Array) {
     this.kernels = kernels;
     this.index = index;
     this.#count = count;
     this.#meeting = room.meeting;
-    this.#read = read;
-  }
-
-  /** Sees the memory as it is now. */
-  begin(): void {
-    this.#integers = this.#read();
+    this.#integers = integers;
   }
 
   integer(address: number, index = 0): number {

@@ -3,6 +3,7 @@
 import { once } from 'node:events';
 import type { Worker } from 'node:worker_threads';
 import { spawnThread } from '../spawn-thread.js';
+import { controlIntegers } from './decoder-layout.js';
 import type { PassParts } from './decoder-pass.js';
 import { DecoderPass } from './decoder-pass.js';
 import type { KernelMemory } from './kernel-memory.js';
@@ -21,9 +22,9 @@ export const stepCounter = 3;
 export const lastStep = -1;
 
 export class Team {
-  readonly #memory: KernelMemory;
-  readonly #parts: PassParts;
   readonly #pass: DecoderPass;
+  /** Of the step, see `StepRoom`. */
+  readonly #control: Int32Array;
   readonly #helpers: readonly Worker[];
 
   private constructor(
@@ -33,10 +34,9 @@ export class Team {
     helpers: readonly Worker[],
   ) {
     const kernels = instantiateKernels(module, memory.memory);
-    this.#memory = memory;
-    this.#parts = parts;
     this.#helpers = helpers;
-    this.#pass = new DecoderPass(parts, kernels, 0, () => new Int32Array(memory.memory.buffer));
+    this.#control = memory.integers(parts.room.control, controlIntegers);
+    this.#pass = new DecoderPass(parts, kernels, 0, new Int32Array(memory.memory.buffer));
   }
 
   /** Resolves when all threads are ready. */
@@ -63,8 +63,7 @@ export class Team {
 
   #call(next: (step: number) => number): void {
     if (this.#helpers.length === 0) return;
-    const control = this.#memory.integers(this.#parts.room.control, stepCounter + 1);
-    Atomics.store(control, stepCounter, next(control[stepCounter]!));
-    Atomics.notify(control, stepCounter);
+    Atomics.store(this.#control, stepCounter, next(this.#control[stepCounter]!));
+    Atomics.notify(this.#control, stepCounter);
   }
 }

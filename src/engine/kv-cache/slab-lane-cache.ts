@@ -190,18 +190,26 @@ export class SlabLaneCache implements LaneCache {
     newValues: readonly Float32Array[],
     counts: ArrayLike<number> = new Int32Array(lanes).fill(rows),
   ): void {
-    const states = Array.from({ length: lanes }, (_, i) => this.#lane(firstLane + i));
-    states.forEach((state, i) => {
-      this.#requireRoom(firstLane + i, { ...state, length: state.length + counts[i]! });
-    });
+    this.requireRoom(firstLane, counts);
     for (let layer = 0; layer < newKeys.length; layer++) {
-      const firsts = states.map((state) => rowsOf(state, layer));
+      const firsts = Array.from({ length: lanes }, (_, i) => this.rows(firstLane + i, layer));
       const fresh = { keys: newKeys[layer]!, values: newValues[layer]! };
       this.#rows.writeFresh(layer, fresh, { firstLane, rows, counts, firsts });
     }
-    states.forEach((state, i) => {
-      state.length += counts[i]!;
-    });
+    this.extend(firstLane, counts);
+  }
+
+  /** For so many more tokens of each of the lanes that begin at `firstLane`. */
+  requireRoom(firstLane: number, counts: ArrayLike<number>): void {
+    for (let i = 0; i < counts.length; i++) {
+      const { length, pruned } = this.#lane(firstLane + i);
+      this.#requireRoom(firstLane + i, { length: length + counts[i]!, pruned });
+    }
+  }
+
+  /** Takes in what was written where the rows of the next tokens lie; there must be room for them. */
+  extend(firstLane: number, counts: ArrayLike<number>): void {
+    for (let i = 0; i < counts.length; i++) this.#lane(firstLane + i).length += counts[i]!;
   }
 
   /**

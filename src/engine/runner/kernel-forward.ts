@@ -2,21 +2,12 @@
 
 import type { DecoderConfig } from '../checkpoint/decoder-config.js';
 import { mostRows } from '../kernels/decoder-layout.js';
-import type { KernelResult, KernelSteps } from '../kernels/kernel-steps.js';
+import type { KernelSteps } from '../kernels/kernel-steps.js';
 import type { SlabLaneCache } from '../kv-cache/slab-lane-cache.js';
 import type { RotaryTables } from '../models/rotary.js';
 import type { ForwardRequest } from './runner.js';
 import { rowPlaces } from './step-inputs.js';
-
-/** Neighbouring lanes of a request, or some rows of one lane. */
-interface Part {
-  /** Counted from the first of the request. */
-  readonly lane: number;
-  readonly lanes: number;
-  /** First row, of one lane; of several lanes all rows. */
-  readonly row: number;
-  readonly rows: number;
-}
+import { partsOf } from './step-parts.js';
 
 /** What a forward asks of its surroundings. */
 export interface RowSource {
@@ -43,71 +34,45 @@ export class KernelForward {
 
   /** See `Runner.forward`. */
   run(request: ForwardRequest): Float32Array {
-    const { hiddenSize, vocabSize } = this.#config;
-    this.#embeddings = reach(this.#embeddings, request.tokenIds.length * hiddenSize);
+    const { firstLane, lanes, rows, tokenIds } = request;
+    this.#cache.requireRoom(firstLane, countsOf(request));
+    this.#embeddings = reach(this.#embeddings, tokenIds.length * this.#config.hiddenSize);
     this.#source.embed(request, this.#embeddings);
-    const logits = reach(this.#logits, request.logitRows.length * vocabSize);
-    this.#logits = logits;
-    for (const part of partsOf(request)) this.#part(request, part, logits);
-    return logits.subarray(0, request.logitRows.length * vocabSize);
+    return lanes * rows <= mostRows ? this.#step(request, this.#embeddings) : this.#inParts(request);
   }
 
   close(): Promise<void> {
     return this.#kernels.close();
   }
 
-  #part(request: ForwardRequest, part: Part, logits: Float32Array): void {
-    const { lanes, rows } = part;
-    const { hiddenSize } = this.#config;
-    const firstRow = part.lane * request.rows + part.row;
-    const firstLane = request.firstLane + part.lane;
-    const trees = request.trees && {
-      counts: request.trees.counts.subarray(part.lane, part.lane + lanes),
-      parents: request.trees.parents.subarray(firstRow, firstRow + lanes * rows),
-    };
-    const asked = [...request.logitRows.entries()].filter(
-      ([, row]) => row >= firstRow && row < firstRow + lanes * rows,
-    );
-    const embedding = (row: number): Float32Array =>
-      this.#embeddings.subarray((firstRow + row) * hiddenSize, (firstRow + row + 1) * hiddenSize);
-    const result = this.#kernels.run(
-      {
-        firstLane,
-        lanes,
-        perLane: rows,
-        ...rowPlaces(lanes, rows, trees),
-        logitRows: Int32Array.from(asked, ([, row]) => row - firstRow),
-        rotary: this.#source.rotary(request),
-        embed: (row, out) => out.set(embedding(row)),
-      },
-      this.#cache,
-    );
-    this.#keep(
-      result,
-      asked.map(([index]) => index),
-      logits,
-    );
-    this.#cache.appendRows(firstLane, lanes, rows, result.newKeys, result.newValues, trees?.counts);
+  #inParts(whole: ForwardRequest): Float32Array {
+    const { vocabSize, hiddenSize } = this.#config;
+    const count = whole.logitRows.length * vocabSize;
+    this.#logits = reach(this.#logits, count);
+    for (const { request, firstRow, logitIndices } of partsOf(whole, mostRows)) {
+      const logits = this.#step(request, this.#embeddings.subarray(firstRow * hiddenSize));
+      for (const [i, index] of logitIndices.entries()) {
+        this.#logits.set(logits.subarray(i * vocabSize, (i + 1) * vocabSize), index * vocabSize);
+      }
+    }
+    return this.#logits.subarray(0, count);
   }
 
-  #keep({ logits }: KernelResult, indices: readonly number[], out: Float32Array): void {
-    for (const [i, index] of indices.entries()) out.set(logits[i]!, index * this.#config.vocabSize);
+  #step(request: ForwardRequest, embeddings: Float32Array): Float32Array {
+    const { firstLane, lanes, rows, logitRows, trees } = request;
+    const counts = countsOf(request);
+    const places = rowPlaces(lanes, rows, trees);
+    const rotary = this.#source.rotary(request);
+    const step = { firstLane, lanes, perLane: rows, counts, ...places, logitRows, rotary, embeddings };
+    const logits = this.#kernels.run(step, this.#cache);
+    this.#cache.extend(firstLane, counts);
+    return logits;
   }
 }
 
-function* partsOf({ lanes, rows }: ForwardRequest): Generator<Part> {
-  const together = Math.floor(mostRows / rows);
-  if (together > 0) {
-    for (let lane = 0; lane < lanes; lane += together) {
-      yield { lane, lanes: Math.min(together, lanes - lane), row: 0, rows };
-    }
-    return;
-  }
-  for (let lane = 0; lane < lanes; lane++) {
-    for (let row = 0; row < rows; row += mostRows) {
-      yield { lane, lanes: 1, row, rows: Math.min(mostRows, rows - row) };
-    }
-  }
+/** Rows of each lane that are appended. */
+function countsOf({ lanes, rows, trees }: ForwardRequest): Int32Array {
+  return trees?.counts ?? new Int32Array(lanes).fill(rows);
 }
 
 function reach(floats: Float32Array<ArrayBuffer>, count: number): Float32Array<ArrayBuffer> {
