@@ -12,6 +12,7 @@ import type { StepTiming } from '../src/decoding/speculative/cost-model.js';
 import { AdedCompat } from '../src/decoding/speculative/published/aded-compat.js';
 import { promptLookup } from '../src/decoding/speculative/published/prompt-lookup.js';
 import { loadRunner } from './bench-runner.js';
+import { ceiling } from './drafts/ceiling.js';
 import { inHalves } from './drafts/in-halves.js';
 import { guessedTokens } from './drafts/one-in-ten.js';
 import { type RecordedTurn, readRecordedTurns } from './drafts/recorded-turns.js';
@@ -78,6 +79,9 @@ console.log(
     ]),
   ),
 );
+const ceilings = { drafts: ceiling(timings, turns), prediction: ceiling(timings, guessed) };
+console.log(`with these costs no drafts give more than ${ceilings.drafts.toFixed(2)} of plain decoding,`);
+console.log(`and none from these predictions more than ${ceilings.prediction.toFixed(2)}`);
 /** Verifying costs nothing, up to 64 rows. */
 const free = [1, 64].map((rows): StepTiming => ({ rows, context: 64, ms: 1000 }));
 for (const withCorpus of [false, true]) {
@@ -90,4 +94,4 @@ const figures = results.map(({ name, total }) => ({
   speedUp: speedUp(total),
   tokensPerStep: total.tokens / total.steps,
 }));
-console.log(JSON.stringify({ model, weights, timings, figures }));
+console.log(JSON.stringify({ model, weights, timings, figures, ceilings }));
