@@ -126,15 +126,14 @@ export class ModelRunner implements Runner {
   }
 
   async forward(request: ForwardRequest): Promise<Float32Array> {
-    return (await this.step(request)).logits;
+    return this.#runKernels(request, plainStep) ?? (await this.step(request)).logits;
   }
 
   async step(request: ForwardRequest, extras: StepExtras = plainStep): Promise<StepResult> {
     const { firstLane, lanes, rows, trees } = request;
     if (request.pruning !== undefined) return this.#prune(request, request.pruning, extras);
-    if (this.#kernels !== undefined && isKernelStep(request, extras)) {
-      return { logits: this.#kernels.run(request), opened: {} };
-    }
+    const byKernels = this.#runKernels(request, extras);
+    if (byKernels !== undefined) return { logits: byKernels, opened: {} };
     const lengths = Array.from({ length: lanes }, (_, i) => this.cache.length(firstLane + i));
     const isPromptChunk = lanes === 1 && trees === undefined && (rows > 1 || lengths[0] === 0);
     if (this.#isRagged(firstLane, lanes, isPromptChunk)) return this.#raggedStep(request, extras);
@@ -151,6 +150,14 @@ export class ModelRunner implements Runner {
     const results = await session.run(feeds, { ...buffers.fetches, ...opened });
     this.cache.appendRows(firstLane, lanes, rows, buffers.newKeys, buffers.newValues, trees?.counts);
     return { logits: buffers.logits, opened: openedFloats(results, Object.keys(opened)) };
+  }
+
+  /** Logits of a step that kernels of our own take: few rows, or many lanes, and nothing opened. */
+  #runKernels(request: ForwardRequest, { variant }: StepExtras): Float32Array | undefined {
+    const { lanes, rows, trees, pruning } = request;
+    const isLongPrompt = lanes === 1 && trees === undefined && rows >= promptRows;
+    if (variant !== plainVariant || isLongPrompt || pruning !== undefined) return undefined;
+    return this.#kernels?.run(request);
   }
 
   /** Whether layers differ in the rows that the step reads. A prompt chunk never reads the slab itself. */
@@ -263,12 +270,6 @@ export class ModelRunner implements Runner {
     };
     return { tables, feeds };
   }
-}
-
-/** Whether kernels of our own take a step: few rows, or many lanes, and nothing opened. */
-function isKernelStep({ lanes, rows, trees }: ForwardRequest, { variant }: StepExtras): boolean {
-  const isLongPrompt = lanes === 1 && trees === undefined && rows >= promptRows;
-  return variant === plainVariant && !isLongPrompt;
 }
 
 function openedFloats(

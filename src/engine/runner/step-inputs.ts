@@ -19,13 +19,19 @@ export interface RowPlaces {
 
 /** By default every row follows the one before it. */
 export function rowPlaces(lanes: number, rows: number, trees: RowTrees | undefined): RowPlaces {
-  const parents = trees?.parents ?? Int32Array.from({ length: lanes * rows }, (_, i) => (i % rows) - 1);
+  const parents = trees?.parents ?? chains(lanes, rows);
   const depths = new Int32Array(lanes * rows);
   for (let i = 0; i < parents.length; i++) {
     const parent = parents[i]!;
     depths[i] = parent < 0 ? 0 : depths[i - (i % rows) + parent]! + 1;
   }
   return { parents, depths };
+}
+
+function chains(lanes: number, rows: number): Int32Array {
+  const parents = new Int32Array(lanes * rows);
+  for (let i = 0; i < parents.length; i++) parents[i] = (i % rows) - 1;
+  return parents;
 }
 
 /**

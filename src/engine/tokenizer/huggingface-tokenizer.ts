@@ -120,6 +120,7 @@ export class HuggingFaceTokenizer implements Tokenizer {
     const table = this.#table;
     const source = {
       bytes: (id: number, first: boolean) => table.bytes(id, first),
+      text: (id: number) => table.text(id),
       leadingSpaces: table.leadingSpaces,
       skipped: options.skipSpecialTokens ? this.#skipped(options.kept ?? NONE) : NONE,
     };

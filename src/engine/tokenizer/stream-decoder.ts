@@ -9,6 +9,8 @@ import type { TextStream } from './tokenizer.js';
 export interface TokenSource {
   /** Bytes of a token inside a text; `first` if it begins one. */
   bytes(id: number, first: boolean): Uint8Array;
+  /** The same inside a text as text, if the bytes are whole characters. */
+  text(id: number): string | undefined;
   /** Spaces to take off the start of a text. */
   readonly leadingSpaces: number;
   /** Tokens that leave no trace. */
@@ -16,6 +18,7 @@ export interface TokenSource {
 }
 
 const SPACE = 0x20;
+const FIRST_BEYOND_ASCII = 0x80;
 
 /** Constant work per token: unfinished characters wait inside the UTF-8 decoder, at most three bytes. */
 export class StreamDecoder implements TextStream {
@@ -23,6 +26,8 @@ export class StreamDecoder implements TextStream {
   readonly #utf8 = new TextDecoder('utf-8', { ignoreBOM: true });
   #first: boolean;
   #spacesToStrip: number;
+  /** True if no character waits in the decoder, which most tokens then need not pass. */
+  #isWhole = true;
 
   /** `continuation`: other text stands before, so the rules for the start of a text do not apply. */
   constructor(
@@ -35,13 +40,20 @@ export class StreamDecoder implements TextStream {
 
   push(id: number): string {
     if (this.source.skipped.has(id)) return '';
-    const bytes = this.source.bytes(id, this.#first);
-    this.#first = false;
-    return this.#utf8.decode(this.#stripStart(bytes), { stream: true });
+    const isInside = this.#isWhole && !this.#first && this.#spacesToStrip === 0;
+    return (isInside ? this.source.text(id) : undefined) ?? this.#decode(id);
   }
 
   finish(): string {
     return this.#utf8.decode();
+  }
+
+  #decode(id: number): string {
+    const bytes = this.source.bytes(id, this.#first);
+    this.#first = false;
+    // A byte of ASCII ends whatever came before it.
+    this.#isWhole = bytes.length === 0 ? this.#isWhole : bytes.at(-1)! < FIRST_BEYOND_ASCII;
+    return this.#utf8.decode(this.#stripStart(bytes), { stream: true });
   }
 
   #stripStart(bytes: Uint8Array): Uint8Array {

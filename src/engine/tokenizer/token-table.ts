@@ -1,5 +1,6 @@
 /** The vocabulary by id: how each token is spelled and what bytes it stands for. */
 
+import { isUtf8 } from 'node:buffer';
 import type { AddedToken } from './added-tokens.js';
 import type { TokenDecoder } from './token-bytes.js';
 
@@ -9,6 +10,8 @@ export class TokenTable {
   readonly #pieces: (string | undefined)[] = [];
   /** Filled on first use: most of a large vocabulary never appears. */
   readonly #bytes: (Uint8Array | undefined)[] = [];
+  /** Null for bytes that are not whole characters. */
+  readonly #texts: (string | null | undefined)[] = [];
   readonly #idOf = new Map<string, number>();
   readonly #decoder: TokenDecoder;
   readonly leadingSpaces: number;
@@ -50,4 +53,14 @@ export class TokenTable {
     this.#bytes[id] ??= this.#decoder.bytes(piece, false);
     return this.#bytes[id];
   }
+
+  /** Inside a text; undefined if the bytes are not whole characters. */
+  text(id: number): string | undefined {
+    this.#texts[id] ??= wholeText(this.bytes(id));
+    return this.#texts[id] ?? undefined;
+  }
+}
+
+function wholeText(bytes: Uint8Array): string | null {
+  return isUtf8(bytes) ? Buffer.from(bytes).toString('utf8') : null;
 }

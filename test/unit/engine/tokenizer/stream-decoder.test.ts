@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { loadTokenizer } from '../../../../src/engine/tokenizer/huggingface-tokenizer.js';
@@ -12,7 +13,8 @@ function decoderOf(tokens: readonly (string | number[])[], leadingSpaces = 0): S
     const token = tokens[id]!;
     return typeof token === 'string' ? encoder.encode(token) : Uint8Array.from(token);
   };
-  return new StreamDecoder({ bytes, leadingSpaces, skipped: new Set() }, false);
+  const text = (id: number) => (isUtf8(bytes(id)) ? Buffer.from(bytes(id)).toString() : undefined);
+  return new StreamDecoder({ bytes, text, leadingSpaces, skipped: new Set() }, false);
 }
 
 describe.each(tokenizerNames)('streamed text of %s', async (name) => {
