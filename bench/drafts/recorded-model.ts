@@ -4,6 +4,7 @@
  * keep the logits of the weights. Nothing but logits carries the answer, so whoever drafts does not see it coming.
  */
 
+import { type Logits, peakRun } from '../../src/decoding/logit-row.js';
 import type { LoadedModel } from '../../src/engine/loaded-model.js';
 import type { ForwardRequest, Runner } from '../../src/engine/runner/runner.js';
 import type { RecordedTurn } from './recorded-turns.js';
@@ -55,7 +56,7 @@ class RecordedRunner implements Runner {
     return this.#inner.rowsAreExact;
   }
 
-  async forward(request: ForwardRequest): Promise<Float32Array> {
+  async forward(request: ForwardRequest): Promise<Logits> {
     const { firstLane, lanes, rows, logitRows } = request;
     const cached = Array.from({ length: lanes }, (_, i) => this.cache.length(firstLane + i));
     const logits = await this.#inner.forward(request);
@@ -65,13 +66,20 @@ class RecordedRunner implements Runner {
     logitRows.forEach((flat, at) => {
       const i = Math.floor(flat / rows);
       const next = this.#next(request, i, flat % rows, cached[i]!);
-      if (next !== undefined) logits[at * this.vocabSize + next] = CERTAIN;
+      if (next !== undefined) this.#makeCertain(logits, at, next);
     });
     return logits;
   }
 
   close(): Promise<void> {
     return this.#inner.close();
+  }
+
+  #makeCertain(logits: Logits, row: number, token: number): void {
+    const runs = Math.floor(this.vocabSize / peakRun);
+    const run = Math.floor(token / peakRun);
+    logits[row * this.vocabSize + token] = CERTAIN;
+    if (logits.peaks !== undefined && run < runs) logits.peaks[row * runs + run] = CERTAIN;
   }
 
   /** The rows of lane number `i` of the request, as far as they are a prompt. */

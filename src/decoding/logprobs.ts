@@ -35,12 +35,12 @@ function sumOfExponentials(logits: Float32Array, max: number): number {
 }
 
 /** Insertion into a short sorted list, which most tokens do not get into. */
-export function likeliestTokens(logits: Float32Array, count: number): number[] {
+export function likeliestTokens(logits: Float32Array, count: number, peaks?: Float32Array): number[] {
   const top: number[] = [];
   if (count <= 0) return top;
   for (let id = 0; id < logits.length; id++) {
     if (top.length === count) {
-      id = firstAbove(logits, id, logits[top[count - 1]!]!);
+      id = firstAbove(logits, id, logits[top[count - 1]!]!, peaks);
       if (id === logits.length) break;
       top.pop();
     }

@@ -46,14 +46,21 @@ export class Sampler {
    * Draws a token from `logits` `[vocab]`, which stay as they are. `u` in [0, 1) is the random number of this
    * position (`RandomStream.uniform`); greedy requests do not look at it. If bans leave no token at all, they
    * are lifted and the likeliest token is returned, of those that a constraint allows. Throws an
-   * AssertionError on NaN.
+   * AssertionError on NaN. `peaks`: see `LogitRow`.
    */
-  sample(logits: Float32Array, params: SamplingParams, context: SamplingContext, u: number): number {
+  sample(
+    logits: Float32Array,
+    params: SamplingParams,
+    context: SamplingContext,
+    u: number,
+    peaks?: Float32Array,
+  ): number {
     const processed = this.#process(logits, params, context);
     // Fast path for temperature 0: one pass, no weights. Without processors it reads `logits` directly.
-    if (params.temperature < GREEDY_BELOW) return this.#likeliest(processed, logits, context);
-    const max = maximum(processed);
-    if (max === Number.NEGATIVE_INFINITY) return this.#likeliest(processed, logits, context);
+    const known = processed === logits ? peaks : undefined;
+    if (params.temperature < GREEDY_BELOW) return this.#likeliest(processed, known, logits, context);
+    const max = maximum(processed, known);
+    if (max === Number.NEGATIVE_INFINITY) return this.#likeliest(processed, known, logits, context);
     assertFiniteMaximum(max);
     this.#candidates.fill(processed, max, params.temperature, this.#topK.find(processed, params.topK));
     for (const filter of this.#filters) {
@@ -77,8 +84,13 @@ export class Sampler {
   }
 
   /** Goes back to the raw row when the processors left nothing. */
-  #likeliest(processed: Float32Array, raw: Float32Array, { allowed }: SamplingContext): number {
-    const best = argmax(processed);
+  #likeliest(
+    processed: Float32Array,
+    peaks: Float32Array | undefined,
+    raw: Float32Array,
+    { allowed }: SamplingContext,
+  ): number {
+    const best = argmax(processed, peaks);
     if (processed[best] !== Number.NEGATIVE_INFINITY) return best;
     const fallback = this.#scratch;
     fallback.set(raw);

@@ -11,6 +11,7 @@
 
 import type { DraftStats } from '../../core/backend.js';
 import type { DraftMethod } from '../../core/efficiency.js';
+import type { LogitRow } from '../logit-row.js';
 import { AdaptiveDrafter, type AdaptiveDrafterOptions } from './adaptive-drafter.js';
 import { Calibrator } from './calibrator.js';
 import { chooseRows } from './choose-rows.js';
@@ -214,7 +215,7 @@ export class Drafting {
     drafter: Drafter,
     rows: DraftRows,
     { visited, committed, before }: LaneOutcome,
-    logits: ((row: number) => Float32Array) | undefined,
+    logits: ((row: number) => LogitRow) | undefined,
   ): void {
     const drafted = rows.nodes.filter((node) => node !== undefined);
     drafter.learn(drafted, committed, this.#relativeMs);

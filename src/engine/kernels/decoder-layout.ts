@@ -1,5 +1,6 @@
 /** Where in the shared memory a decoder has its weights, and a step its rows. Plain data: it crosses into threads. */
 
+import { peakRun } from '../../decoding/logit-row.js';
 import type { DecoderConfig } from '../checkpoint/decoder-config.js';
 import { blockSize, blocksPerRow } from '../quantization/block-quantizer.js';
 import { partialBytes, scoreBytes, segmentTokens } from './attention-shape.js';
@@ -58,6 +59,8 @@ export interface StepRoom {
   readonly gateUp: RowBuffer;
   readonly activated: RowBuffer;
   readonly logits: RowBuffer;
+  /** `[rows, peaks]` without gaps, see `LogitRow`. */
+  readonly peaks: number;
   /** Quantised rows: what projections and outputs multiply, and what leaves the gated activation. */
   readonly codes: RowBuffer;
   readonly activatedCodes: RowBuffer;
@@ -121,6 +124,7 @@ export function takeStepRoom(memory: KernelMemory, config: DecoderConfig, thread
     gateUp: rows(2 * groupsFor(intermediateSize) * groupOutputs),
     activated: rows(intermediateSize),
     logits: rows(vocabSize, groupOutputs),
+    peaks: memory.take(4 * mostRows * Math.floor(vocabSize / peakRun)),
     codes: codes(Math.max(hiddenSize, attended)),
     activatedCodes: codes(intermediateSize),
     turns: rows(turnFloats(config)),

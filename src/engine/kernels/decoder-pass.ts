@@ -5,6 +5,7 @@
  *   … ─ asked rows ─ norm ─ head ─ logits
  */
 
+import { peakRun } from '../../decoding/logit-row.js';
 import type { DecoderConfig } from '../checkpoint/decoder-config.js';
 import { blockSize, blocksPerRow } from '../quantization/block-quantizer.js';
 import { AttentionPass } from './attention-pass.js';
@@ -22,8 +23,9 @@ export interface PassParts {
   readonly threads: number;
 }
 
-/** Groups of outputs that make a block of activations. */
+/** Groups of outputs that make a block of activations, or a run of logits. */
 const groupsPerBlock = blockSize / groupOutputs;
+const groupsPerRun = peakRun / groupOutputs;
 
 export class DecoderPass {
   readonly #config: DecoderConfig;
@@ -82,8 +84,21 @@ export class DecoderPass {
         0,
       );
     }
-    this.#quantize(normed, this.#weights.head.blocks, logitRows);
-    this.#multiply(this.#weights.head, codes, logits, logitRows);
+    const { head } = this.#weights;
+    this.#quantize(normed, head.blocks, logitRows);
+    const runs = this.#thread.share(Math.ceil(head.groups / groupsPerRun));
+    const [first, end] = runs.map((run) => Math.min(head.groups, run * groupsPerRun)) as [number, number];
+    this.#multiplyGroups(head, codes, logits, logitRows, [first, end], false);
+    for (let row = 0; row < logitRows; row++) this.#findPeaks(row, runs);
+    this.#thread.meet();
+  }
+
+  /** Of the logits that the thread itself has computed. */
+  #findPeaks(row: number, [from, to]: readonly [number, number]): void {
+    const { logits, peaks } = this.#room;
+    const all = Math.floor(this.#config.vocabSize / peakRun);
+    const logitsAt = logits.address + row * logits.stride + 4 * peakRun * from;
+    this.#thread.kernels.peaks(logitsAt, Math.min(to, all) - from, peaks + 4 * (row * all + from));
   }
 
   /** The norm of the residual stream, quantised. */

@@ -8,6 +8,7 @@ import { joinKernel } from './join.js';
 import { keepKernel } from './keep.js';
 import { matmulKernel } from './matmul.js';
 import { meetingKernel } from './meeting.js';
+import { peaksKernel } from './peaks.js';
 import { rotaryKernel } from './rotary.js';
 import { addKernel, gatedKernel, quantizeKernel, rmsNormKernel } from './rows.js';
 import { encodeModule } from './wasm/module.js';
@@ -23,6 +24,7 @@ export interface KernelSet {
   readonly matmul: Call;
   readonly matmulAdd: Call;
   readonly meet: Call;
+  readonly peaks: Call;
   readonly rotary: Call;
   readonly add: Call;
   readonly gated: Call;
@@ -40,6 +42,7 @@ export function compileKernels(config: DecoderConfig): WebAssembly.Module | unde
     matmulKernel('matmul', false),
     matmulKernel('matmulAdd', true),
     meetingKernel(),
+    peaksKernel(),
     rotaryKernel(config),
     addKernel(),
     gatedKernel(),

@@ -3,6 +3,7 @@
  * pruned or not, over int4 weights. Each row gives the same bits whatever else is in the step.
  */
 
+import type { Logits } from '../../decoding/logit-row.js';
 import type { DecoderConfig } from '../checkpoint/decoder-config.js';
 import type { CompiledModel } from '../compiler/compiled-model.js';
 import type { SlabLaneCache } from '../kv-cache/slab-lane-cache.js';
@@ -55,7 +56,7 @@ export class KernelSteps {
    * Writes the new keys and values behind the end of each lane, where there must be room, and leaves it to the caller to
    * let the lanes grow. Blocks until it is done. The logits, `[logitRows, vocabSize]`, are valid until the next step.
    */
-  run(step: KernelStep, cache: SlabLaneCache): Float32Array {
+  run(step: KernelStep, cache: SlabLaneCache): Logits {
     const rows = step.lanes * step.perLane;
     if (rows > mostRows) throw new RangeError(`${rows} rows in a step, at most ${mostRows}`);
     this.#writer.write(step, cache);

@@ -1,5 +1,6 @@
 /** Forwards by kernels: as many rows at a time as they take, appended to the cache before the next ones. */
 
+import type { Logits } from '../../decoding/logit-row.js';
 import type { DecoderConfig } from '../checkpoint/decoder-config.js';
 import { mostRows } from '../kernels/decoder-layout.js';
 import type { KernelSteps } from '../kernels/kernel-steps.js';
@@ -33,7 +34,7 @@ export class KernelForward {
   }
 
   /** See `Runner.forward`. */
-  run(request: ForwardRequest): Float32Array {
+  run(request: ForwardRequest): Logits {
     const { firstLane, lanes, rows, tokenIds } = request;
     this.#cache.requireRoom(firstLane, countsOf(request));
     this.#embeddings = reach(this.#embeddings, tokenIds.length * this.#config.hiddenSize);
@@ -58,7 +59,7 @@ export class KernelForward {
     return this.#logits.subarray(0, count);
   }
 
-  #step(request: ForwardRequest, embeddings: Float32Array): Float32Array {
+  #step(request: ForwardRequest, embeddings: Float32Array): Logits {
     const { firstLane, lanes, rows, logitRows, trees } = request;
     const counts = countsOf(request);
     const places = rowPlaces(lanes, rows, trees);

@@ -1,5 +1,6 @@
 /** The runner over a compiled model: looks up embeddings, feeds the cache, runs one step, appends what is new. */
 
+import type { Logits } from '../../decoding/logit-row.js';
 import type { Checkpoint } from '../checkpoint/checkpoint.js';
 import type { DecoderConfig } from '../checkpoint/decoder-config.js';
 import { decoderTensorNames } from '../checkpoint/decoder-tensors.js';
@@ -125,7 +126,7 @@ export class ModelRunner implements Runner {
     return this.#config;
   }
 
-  async forward(request: ForwardRequest): Promise<Float32Array> {
+  async forward(request: ForwardRequest): Promise<Logits> {
     return this.#runKernels(request, plainStep) ?? (await this.step(request)).logits;
   }
 
@@ -153,7 +154,7 @@ export class ModelRunner implements Runner {
   }
 
   /** Logits of a step that kernels of our own take: few rows, or many lanes, and nothing opened. */
-  #runKernels(request: ForwardRequest, { variant }: StepExtras): Float32Array | undefined {
+  #runKernels(request: ForwardRequest, { variant }: StepExtras): Logits | undefined {
     const { lanes, rows, trees, pruning } = request;
     const isLongPrompt = lanes === 1 && trees === undefined && rows >= promptRows;
     if (variant !== plainVariant || isLongPrompt || pruning !== undefined) return undefined;

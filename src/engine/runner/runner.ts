@@ -1,5 +1,6 @@
 /** One model forward, whatever executes it. Knows token ids, lanes and logits; nothing of requests or text. */
 
+import type { Logits } from '../../decoding/logit-row.js';
 import type { LaneCache } from '../kv-cache/lane-cache.js';
 import type { DecoderShape } from '../visual-tokens/flops.js';
 import type { PruningLayers } from '../visual-tokens/pruning-schedule.js';
@@ -66,6 +67,6 @@ export interface Runner {
    * `[logitRows.length, vocabSize]`, which stay valid until the next call. Of a tree all rows that count are
    * appended, in their order; `cache.keep` then drops those that were not accepted.
    */
-  forward(request: ForwardRequest): Promise<Float32Array>;
+  forward(request: ForwardRequest): Promise<Logits>;
   close(): Promise<void>;
 }

@@ -3,6 +3,7 @@
  * per lane is a plain step.
  */
 
+import type { LogitRow } from '../../decoding/logit-row.js';
 import { acceptDraft } from '../../decoding/speculative/acceptance.js';
 import type { Drafting, PlannedLane, StepPlan } from '../../decoding/speculative/drafting.js';
 import { isNearTie } from '../../decoding/speculative/near-tie.js';
@@ -10,8 +11,8 @@ import type { LaneCache } from '../kv-cache/lane-cache.js';
 import type { ForwardRequest } from '../runner/runner.js';
 import type { Sequence } from '../sequence/sequence.js';
 
-/** Logits `[vocab]` of a row of one lane. */
-export type RowLogits = (row: number) => Float32Array;
+/** Logits of a row of one lane. */
+export type RowLogits = (row: number) => LogitRow;
 
 export class DraftSteps {
   readonly #drafting: Drafting;
@@ -40,10 +41,11 @@ export class DraftSteps {
     const visited = acceptDraft(
       rows,
       (row) => {
-        const token = sequence.accept(logits(row));
+        const { values, peaks } = logits(row);
+        const token = sequence.accept(values, peaks);
         return sequence.finished ? undefined : token;
       },
-      (row) => !sequence.isStrict || !isNearTie(logits(row)),
+      (row) => !sequence.isStrict || !isNearTie(logits(row).values),
     );
     this.#cache.keep(lane, cached, visited);
     const committed = sequence.tokens.slice(before);

@@ -6,6 +6,7 @@
  *   prompt-chunks.ts   whose prompt goes on, and by how much             draft-steps.ts    what decoding lanes bring and take
  */
 
+import { logitRow } from '../../decoding/logit-row.js';
 import type { Drafting, PlannedLane } from '../../decoding/speculative/drafting.js';
 import type { PrefixCache } from '../kv-cache/prefix-cache.js';
 import type { Runner } from '../runner/runner.js';
@@ -124,14 +125,14 @@ export class Scheduler {
     for (const [i, sequence] of batch.entries()) {
       const [lane, first] = [plan.lanes[i]!, firstRow];
       firstRow += lane.rows.tokens.length;
-      this.#verify(sequence, lane, (row) => this.#logitRow(logits, first + row));
+      this.#verify(sequence, lane, (row) => logitRow(logits, first + row, this.#runner.vocabSize));
     }
   }
 
   #verify(sequence: Sequence, planned: PlannedLane, logits: RowLogits): void {
     const { generation } = sequence;
     // The last token of a prompt may be computed among decoding lanes; it has no draft.
-    if (!generation.promptDone) this.#acceptFirst(sequence, logits(0));
+    if (!generation.promptDone) this.#acceptFirst(sequence, logits(0).values);
     else if (!generation.cancelled) this.#acceptDraft(sequence, planned, logits);
   }
 
@@ -199,11 +200,6 @@ export class Scheduler {
     } else if (!this.#lanes.isDecoding(sequence)) {
       this.#lanes.promote(sequence);
     }
-  }
-
-  #logitRow(logits: Float32Array, row: number): Float32Array {
-    const { vocabSize } = this.#runner;
-    return logits.subarray(row * vocabSize, (row + 1) * vocabSize);
   }
 }
 

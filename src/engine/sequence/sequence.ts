@@ -96,8 +96,8 @@ export class Sequence {
   }
 
   /** Draws the next token from `[vocab]` logits, which stay as they are, and reports what came of it. */
-  accept(logits: Float32Array): number {
-    const id = this.#draw(logits);
+  accept(logits: Float32Array, peaks?: Float32Array): number {
+    const id = this.#draw(logits, peaks);
     this.tokens.push(id);
     this.#history.append(id);
     this.#constraint?.accept(id);
@@ -137,7 +137,7 @@ export class Sequence {
     }
   }
 
-  #draw(logits: Float32Array): number {
+  #draw(logits: Float32Array, peaks: Float32Array | undefined): number {
     if (this.#givenUp !== undefined && isSame(this.#givenUp.tokens, this.tokens)) throw this.#givenUp.error;
     const position = this.outputLength;
     const context = {
@@ -145,8 +145,9 @@ export class Sequence {
       bannedTokens: this.#stops.bannedTokens(position),
       allowed: this.#constraint?.allowed(),
     };
-    const { sampler } = this.generation.model;
-    return sampler.sample(logits, this.generation.request.sampling, context, this.#random.uniform(position));
+    const { model, request } = this.generation;
+    const u = this.#random.uniform(position);
+    return model.sampler.sample(logits, request.sampling, context, u, peaks);
   }
 
   #describe(logits: Float32Array, id: number): TokenLogprob | undefined {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { argmax, firstAbove, maximum } from '../../../src/decoding/argmax.js';
+import { peakRun } from '../../../src/decoding/logit-row.js';
 import { likeliestTokens } from '../../../src/decoding/logprobs.js';
 import { seededFloats } from '../../helpers/seeded.js';
 
@@ -7,6 +8,11 @@ const lengths = [0, 1, 7, 8, 9, 16, 23, 100, 1001];
 
 /** With ties. */
 const rowOf = (length: number): Float32Array => seededFloats(length, length, 20).map(Math.round);
+
+const peaksOf = (row: Float32Array): Float32Array =>
+  Float32Array.from({ length: Math.floor(row.length / peakRun) }, (_, run) =>
+    Math.max(...row.subarray(run * peakRun, (run + 1) * peakRun)),
+  );
 
 describe('passes over a row', () => {
   it('find the first logit above a bound, wherever it is', () => {
@@ -29,6 +35,23 @@ describe('passes over a row', () => {
     }
     expect(argmax(new Float32Array(20).fill(Number.NEGATIVE_INFINITY))).toBe(0);
     expect(maximum(new Float32Array(20).fill(Number.NEGATIVE_INFINITY))).toBe(Number.NEGATIVE_INFINITY);
+  });
+
+  it('find the same with peaks, and read only where they are high', () => {
+    for (const length of [64, 65, 200, 1001]) {
+      const row = rowOf(length);
+      const peaks = peaksOf(row);
+      for (let bound = -20; bound <= 20; bound++) {
+        for (const from of [0, 1, 63, 64, 70]) {
+          expect(firstAbove(row, from, bound, peaks)).toBe(firstAbove(row, from, bound));
+        }
+      }
+      expect(argmax(row, peaks)).toBe(argmax(row));
+      expect(likeliestTokens(row, 8, peaks)).toEqual(likeliestTokens(row, 8));
+    }
+    const hidden = new Float32Array(128).fill(5, 3, 4);
+    expect(firstAbove(hidden, 0, 1, Float32Array.of(1, 1))).toBe(128);
+    expect(firstAbove(hidden, 0, 1, Float32Array.of(Number.NaN, 1))).toBe(3);
   });
 
   it('refuse NaN at every place', () => {

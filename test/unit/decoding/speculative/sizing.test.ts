@@ -195,7 +195,10 @@ describe('drafting over many steps', () => {
       });
       drafting.observe(plan, ms(plan.rows, step));
       const outcome = { visited, committed: tokens.slice(before), before: tokens[before - 2] };
-      drafting.learn(drafter, rows, outcome, () => new Float32Array(1));
+      drafting.learn(drafter, rows, outcome, () => ({
+        values: new Float32Array(1),
+        peaks: undefined,
+      }));
       return plan.rows;
     });
   }

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { logitRow, peakRun } from '../../../../src/decoding/logit-row.js';
 import type { ModelRunner } from '../../../../src/engine/runner/model-runner.js';
 import { fixtureNames, loadFixture, relativeError } from '../../../helpers/fixture-model.js';
 import { feed, feedTrees, lastRow, pathTo, reset } from '../../../helpers/lanes.js';
@@ -50,6 +51,22 @@ describe.each(fixtureNames)('steps by kernels: %s', (name) => {
 });
 
 describe('rows of a step', () => {
+  it.each([1, 2, 3])('know their peaks, with %d threads', async (threads) => {
+    const { runner } = await loadFixture('smollm-tied', int4, {}, threads);
+    reset(runner, 2, 16);
+    const inOrder = Int32Array.from({ length: 6 }, (_, i) => i);
+    const tokenIds = Int32Array.from(seededTokens(1, 6, runner.vocabSize));
+    const logits = await runner.forward({ firstLane: 0, lanes: 2, rows: 3, tokenIds, logitRows: inOrder });
+    for (const row of inOrder) {
+      const { values, peaks } = logitRow(logits, row, runner.vocabSize);
+      expect(peaks).toHaveLength(Math.floor(runner.vocabSize / peakRun));
+      for (const [run, peak] of peaks!.entries()) {
+        expect(peak).toBe(Math.max(...values.subarray(run * peakRun, (run + 1) * peakRun)));
+      }
+    }
+    await runner.close();
+  });
+
   it('have the bits that they have alone, in batches of more rows than a step takes', async () => {
     const { runner } = await loadFixture('qwen3', int4, {}, 2);
     const { vocabSize } = runner;

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { peakRun } from '../../../../src/decoding/logit-row.js';
 import { activationBlockBytes } from '../../../../src/engine/kernels/matmul.js';
 import { LoadedKernels } from '../../../helpers/loaded-kernels.js';
 import { seededFloats } from '../../../helpers/seeded.js';
@@ -75,6 +76,19 @@ describe('gated activation', () => {
       }),
     );
     closeTo(kernels.floats(to, 16), expected);
+  });
+});
+
+describe('peaks', () => {
+  it('are the largest of every run, and NaN where not all of it is finite', () => {
+    const logits = seededFloats(7, 5 * peakRun, 30).map((value) => value - 40);
+    logits[peakRun + 63] = Number.NaN;
+    logits[2 * peakRun] = Number.POSITIVE_INFINITY;
+    logits[3 * peakRun + 5] = Number.NEGATIVE_INFINITY;
+    const peaks = kernels.room(5);
+    call.peaks(kernels.put(logits), 4, peaks);
+    const largest = Math.max(...logits.subarray(0, peakRun));
+    expect([...kernels.floats(peaks, 5)]).toEqual([largest, Number.NaN, Number.NaN, Number.NaN, 0]);
   });
 });
 
