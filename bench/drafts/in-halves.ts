@@ -1,7 +1,7 @@
 import type { DraftSourceName } from '../../src/core/efficiency.js';
 import type { StepTiming } from '../../src/decoding/speculative/cost-model.js';
 import { countPairs } from '../../src/decoding/speculative/sources/ngram-source.js';
-import { ANY, TrigramStore } from '../../src/decoding/speculative/trigram-store.js';
+import { TrigramStore } from '../../src/decoding/speculative/trigram-store.js';
 import type { RecordedTurn } from './recorded-turns.js';
 import { adaptive, type ReplayDrafter } from './replay.js';
 
@@ -26,6 +26,6 @@ const halfOf = ({ question = 0 }: RecordedTurn): number => question % 2;
 
 function corpusOf(turns: readonly RecordedTurn[]): TrigramStore {
   const trigrams = new TrigramStore(64 * 2 ** 20);
-  for (const { answer } of turns) countPairs(trigrams, [ANY, ANY], answer);
+  for (const { answer } of turns) countPairs(trigrams, answer);
   return trigrams;
 }

@@ -7,7 +7,7 @@ import { expect, it } from 'vitest';
 import { automaticDrafts, type DraftSourceName, draftSources } from '../../src/core/efficiency.js';
 import { writeCorpus } from '../../src/decoding/speculative/corpus-file.js';
 import { countPairs } from '../../src/decoding/speculative/sources/ngram-source.js';
-import { ANY, TrigramStore } from '../../src/decoding/speculative/trigram-store.js';
+import { TrigramStore } from '../../src/decoding/speculative/trigram-store.js';
 import { vocabularyOf } from '../../src/engine/corpus/vocabulary.js';
 import { BYTE_EOS, ByteTokenizer } from '../helpers/byte-tokenizer.js';
 import { type FakeModel, fakeModel, ModelHarness } from '../helpers/engine-harness.js';
@@ -21,7 +21,7 @@ const known = textOf(1);
 
 function corpusOf(name: string, texts: readonly (readonly number[])[]): string {
   const trigrams = new TrigramStore(2 ** 20);
-  for (const text of texts) countPairs(trigrams, [ANY, ANY], text);
+  for (const text of texts) countPairs(trigrams, text);
   const file = join(folder, name);
   writeCorpus(file, vocabularyOf(new ByteTokenizer()), trigrams);
   return file;

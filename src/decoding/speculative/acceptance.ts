@@ -23,8 +23,9 @@ export function acceptDraft(
     const row = visited.at(-1)!;
     const token = choose(row);
     if (token === undefined) return visited;
-    const child = tokens.findIndex((drafted, at) => at > row && parents[at] === row && drafted === token);
-    if (child < 0 || !trusts(child)) return visited;
+    let child = row + 1;
+    while (child < tokens.length && !(parents[child] === row && tokens[child] === token)) child++;
+    if (child === tokens.length || !trusts(child)) return visited;
     visited.push(child);
   }
 }

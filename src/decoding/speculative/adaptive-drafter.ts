@@ -2,10 +2,11 @@
 
 import type { Calibrator } from './calibrator.js';
 import { DraftCounters } from './draft-counters.js';
+import type { DraftNode } from './draft-node.js';
 import type { DraftSource, RankedRow, SourceName } from './draft-source.js';
 import type { ScopeStore } from './draft-stores.js';
 import { ANSWER_END } from './draft-stores.js';
-import type { DraftNode, DraftRules } from './draft-tree.js';
+import type { DraftRules } from './draft-tree.js';
 import { DraftTree } from './draft-tree.js';
 import type { Drafter, PredictionUse } from './drafter.js';
 import { AlternativesSource } from './sources/alternatives-source.js';
@@ -17,7 +18,7 @@ import { SuffixSource } from './sources/suffix-source.js';
 import { SuffixIndex } from './suffix-index.js';
 import { Suspension } from './suspension.js';
 import type { TrigramReader } from './trigram-store.js';
-import { ANY, TrigramStore } from './trigram-store.js';
+import { TrigramStore } from './trigram-store.js';
 
 export interface AdaptiveDrafterOptions {
   /** Prompt and output; grows while the sequence runs. */
@@ -46,6 +47,7 @@ const MAX_PROMPT = 4096;
 export class AdaptiveDrafter implements Drafter {
   readonly counters = new DraftCounters();
   readonly isFixed = false;
+  readonly wantsRanks: boolean;
   readonly #suspension = new Suspension();
   readonly #options: AdaptiveDrafterOptions;
   readonly #sources: readonly DraftSource[];
@@ -54,6 +56,8 @@ export class AdaptiveDrafter implements Drafter {
   readonly #own = new TrigramStore(REQUEST_BYTES);
   /** Tri-grams that learn from the answer. */
   readonly #counting: TrigramStore;
+  /** Place of the caller's guess among the sources, −1 without one. */
+  readonly #guess: number;
   readonly #predictionTried = new Set<number>();
   readonly #predictionAccepted = new Set<number>();
   /** Tokens that the sources have heard of. */
@@ -64,6 +68,8 @@ export class AdaptiveDrafter implements Drafter {
     this.#options = options;
     this.#counting = options.remember ? options.store.trigrams : this.#own;
     this.#sources = this.#openSources();
+    this.#guess = this.#sources.findIndex((source) => source instanceof PredictionSource);
+    this.wantsRanks = options.sources.has('ngram') || options.sources.has('alternatives');
     this.#known = options.promptLength;
   }
 
@@ -88,28 +94,26 @@ export class AdaptiveDrafter implements Drafter {
     return this.#tree;
   }
 
-  get wantsRanks(): boolean {
-    return this.#sources.some(({ name }) => name === 'ngram' || name === 'alternatives');
-  }
-
   learn(drafted: readonly DraftNode[], committed: readonly number[], plainSteps: number): void {
-    const verified = new Set(drafted);
+    const { calibrator } = this.#options;
     const accepted: DraftNode[] = [];
-    let parent: DraftNode | undefined;
+    let candidates = this.#tree?.children;
     for (const token of committed) {
-      const candidates = this.#tree?.considered.get(parent);
       if (candidates === undefined) break;
+      let next: DraftNode | undefined;
       // Also those that were not drafted: a calibrator that only hears of drafts never begins to draft again.
-      for (const { features, token: offered } of candidates) {
-        this.#options.calibrator.learn(features, offered === token);
+      for (const candidate of candidates) {
+        const hit = candidate.token === token;
+        calibrator.learn(candidate.features, hit);
+        if (hit) next = candidate;
       }
-      parent = candidates.find((candidate) => candidate.token === token);
-      if (parent === undefined) break;
-      if (verified.has(parent)) accepted.push(parent);
+      if (next === undefined) break;
+      if (drafted.includes(next)) accepted.push(next);
+      candidates = next.children;
     }
     this.counters.note(drafted, accepted, committed.length);
     this.counters.rejectedByGrammar += this.#tree?.rejectedByGrammar ?? 0;
-    this.#notePrediction(drafted, accepted);
+    if (this.#guess >= 0) this.#notePrediction(drafted, accepted);
     this.#suspension.note(committed.length, plainSteps);
   }
 
@@ -130,10 +134,10 @@ export class AdaptiveDrafter implements Drafter {
 
   #catchUp(): void {
     const { tokens } = this.#options;
-    if (this.#known === tokens.length) return;
-    const fresh = tokens.slice(this.#known);
+    const from = this.#known;
+    if (from === tokens.length) return;
     this.#known = tokens.length;
-    for (const source of this.#sources) source.commit(fresh);
+    for (const source of this.#sources) source.commit(tokens, from);
   }
 
   #openSources(): DraftSource[] {
@@ -142,7 +146,7 @@ export class AdaptiveDrafter implements Drafter {
     own.append(tokens.slice(0, promptLength));
     const ngrams = this.#openNgrams();
     const all: DraftSource[] = [
-      new ForcedSource((path) => rules.allowedAfter(path)),
+      ...(rules.allowedAfter === undefined ? [] : [new ForcedSource()]),
       ...(prediction === undefined ? [] : [new PredictionSource(prediction)]),
       new SuffixSource('context', 0, own, true),
       ngrams,
@@ -158,16 +162,17 @@ export class AdaptiveDrafter implements Drafter {
     const { tokens, promptLength, store, sources } = this.#options;
     const ngrams = new NgramSource({ layers: [this.#own, store.trigrams], counting: this.#counting });
     const prompt = tokens.slice(Math.max(0, promptLength - MAX_PROMPT), promptLength);
-    if (sources.has('ngram')) ngrams.begin(...countPairs(this.#own, [ANY, ANY], prompt));
+    if (sources.has('ngram')) countPairs(this.#own, prompt);
     return ngrams;
   }
 
   #notePrediction(drafted: readonly DraftNode[], accepted: readonly DraftNode[]): void {
-    const index = this.#sources.findIndex((source) => source instanceof PredictionSource);
-    if (index < 0) return;
-    const source = this.#sources[index] as PredictionSource;
+    const source = this.#sources[this.#guess] as PredictionSource;
     const note = (nodes: readonly DraftNode[], positions: Set<number>) => {
-      for (const { cursors } of nodes) if (cursors[index]) positions.add(source.positionOf(cursors[index]));
+      for (const { cursors } of nodes) {
+        const cursor = cursors?.[this.#guess];
+        if (cursor !== undefined) positions.add(source.positionOf(cursor));
+      }
     };
     note(drafted, this.#predictionTried);
     note(accepted, this.#predictionAccepted);

@@ -26,7 +26,7 @@ export function chooseRows(trees: readonly Draft[], limits: RowLimits, margin = 
   let expected = trees.length + limits.plainLanes;
   let best = 1;
   let bestSpeed = (margin * expected) / limits.ms(1);
-  for (let rows = 2; mayPay(rows); rows++) {
+  for (let rows = 2; mayPay(trees, limits, rows, best, expected, bestSpeed); rows++) {
     expected += growAll(trees, rows - 1, limits.maxNodes);
     const speed = expected / limits.ms(rows);
     if (speed <= bestSpeed) continue;
@@ -34,28 +34,38 @@ export function chooseRows(trees: readonly Draft[], limits: RowLimits, margin = 
     bestSpeed = speed;
   }
   return best;
+}
 
-  /** Nodes yet to come are no likelier than the next ones; if even that cannot beat the best, nothing will. */
-  function mayPay(rows: number): boolean {
-    const last = Math.min(limits.maxRows, best + LOOK_AHEAD);
-    const gain = nextGain(trees, rows - 1, limits.maxNodes);
-    for (let ahead = rows; gain > 0 && ahead <= last; ahead++) {
-      if ((expected + (ahead - rows + 1) * gain) / limits.ms(ahead) > bestSpeed) return true;
-    }
-    return false;
+/** Nodes yet to come are no likelier than the next ones; if even that cannot beat the best, nothing will. */
+function mayPay(
+  trees: readonly Draft[],
+  limits: RowLimits,
+  rows: number,
+  best: number,
+  expected: number,
+  bestSpeed: number,
+): boolean {
+  const last = Math.min(limits.maxRows, best + LOOK_AHEAD);
+  const gain = nextGain(trees, rows - 1, limits.maxNodes);
+  for (let ahead = rows; gain > 0 && ahead <= last; ahead++) {
+    if ((expected + (ahead - rows + 1) * gain) / limits.ms(ahead) > bestSpeed) return true;
   }
+  return false;
 }
 
 /** The most that node number `size` can add to the expected tokens. */
 function nextGain(trees: readonly Draft[], size: number, maxNodes: readonly number[]): number {
-  return trees.reduce((gain, tree, i) => gain + (size > maxNodes[i]! ? 0 : tree.nextReach), 0);
+  let gain = 0;
+  for (let i = 0; i < trees.length; i++) if (size <= maxNodes[i]!) gain += trees[i]!.nextReach;
+  return gain;
 }
 
 /** What node number `size` adds to the expected tokens. */
 function growAll(trees: readonly Draft[], size: number, maxNodes: readonly number[]): number {
   let gain = 0;
-  trees.forEach((tree, i) => {
+  for (let i = 0; i < trees.length; i++) {
+    const tree = trees[i]!;
     if (size <= maxNodes[i]! && tree.grow()) gain += tree.nodes.at(-1)!.reach;
-  });
+  }
   return gain;
 }

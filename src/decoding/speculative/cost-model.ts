@@ -68,11 +68,11 @@ export class CostModel {
       this.#hasLevel = true;
       return;
     }
-    COST_POINTS.forEach((point, i) => {
-      const octaves = Math.abs(Math.log2(point / rows));
-      if (i > 0) this.#points[i]! *= change ** (POINT_RATE * 0.5 ** octaves);
-    });
-    this.#points = isotonic([...this.#points]);
+    for (let i = 1; i < COST_POINTS.length; i++) {
+      const octaves = Math.abs(Math.log2(COST_POINTS[i]! / rows));
+      this.#points[i]! *= change ** (POINT_RATE * 0.5 ** octaves);
+    }
+    if (!isAscending(this.#points)) this.#points = isotonic([...this.#points]);
   }
 
   /**
@@ -95,8 +95,10 @@ export class CostModel {
     const last = COST_POINTS.length - 1;
     let above = 1;
     while (above < last && COST_POINTS[above]! < rows) above++;
-    const [low, high] = [COST_POINTS[above - 1]!, COST_POINTS[above]!];
-    const [lowMs, highMs] = [this.#points[above - 1]!, this.#points[above]!];
+    const low = COST_POINTS[above - 1]!;
+    const high = COST_POINTS[above]!;
+    const lowMs = this.#points[above - 1]!;
+    const highMs = this.#points[above]!;
     return lowMs + ((rows - low) / (high - low)) * (highMs - lowMs);
   }
 
@@ -120,6 +122,11 @@ function interpolate(points: readonly Pick<StepTiming, 'rows' | 'ms'>[], rows: n
   const [low, high] = [points[above - 1]!, points[above]!];
   const share = (rows - low.rows) / (high.rows - low.rows);
   return Math.max(low.ms + share * (high.ms - low.ms), Math.min(low.ms, high.ms) / 2);
+}
+
+function isAscending(values: Float64Array): boolean {
+  for (let i = 1; i < values.length; i++) if (values[i]! < values[i - 1]!) return false;
+  return true;
 }
 
 /** More rows never cost less: pools neighbours that say so (pool adjacent violators). */

@@ -1,8 +1,8 @@
 /** What drafting did for one sequence and what it cost, for its receipt. */
 
+import type { DraftNode } from './draft-node.js';
 import type { SourceName } from './draft-source.js';
-import { sourceNames } from './draft-source.js';
-import type { DraftNode } from './draft-tree.js';
+import { sourceBit, sourceNames } from './draft-source.js';
 
 /** Depths of drafts that are counted on their own. */
 const COUNTED_DEPTHS = 24;
@@ -27,9 +27,9 @@ export class DraftCounters {
     this.drafted.push(drafted.length);
     this.accepted.push(accepted.length);
     this.tokens += tokens;
-    for (const node of drafted) for (const name of node.sources) this.draftedBySource[name]++;
+    for (const node of drafted) addSources(this.draftedBySource, node);
     for (const node of accepted) {
-      for (const name of node.sources) this.acceptedBySource[name]++;
+      addSources(this.acceptedBySource, node);
       this.acceptedByDepth[Math.min(node.depth, COUNTED_DEPTHS) - 1]!++;
     }
   }
@@ -39,6 +39,10 @@ export class DraftCounters {
     this.draftMs += draftMs;
     if (drafted > 0) this.verifyMs += laneMs;
   }
+}
+
+function addSources(counts: Record<SourceName, number>, { sources }: DraftNode): void {
+  for (const name of sourceNames) if ((sources & sourceBit(name)) !== 0) counts[name]++;
 }
 
 function perSource(): Record<SourceName, number> {

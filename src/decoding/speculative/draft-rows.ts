@@ -4,7 +4,7 @@
  * cache needs no copying.
  */
 
-import type { DraftNode } from './draft-tree.js';
+import type { DraftNode } from './draft-node.js';
 
 export interface DraftRows {
   /** Row 0 is the anchor. */
@@ -15,32 +15,51 @@ export interface DraftRows {
   readonly nodes: readonly (DraftNode | undefined)[];
 }
 
-/** `nodes` hold the parents of all of them and come in order of reach. */
-export function layOut(anchor: number, nodes: readonly DraftNode[]): DraftRows {
-  const children = new Map<DraftNode | undefined, DraftNode[]>();
-  for (const node of nodes) {
-    const siblings = children.get(node.parent);
-    if (siblings === undefined) children.set(node.parent, [node]);
-    else siblings.push(node);
+const NO_PARENT: readonly number[] = [-1];
+const NO_NODE: readonly (DraftNode | undefined)[] = [undefined];
+
+/** The anchor and nothing else. */
+export function plainRows(anchor: number): DraftRows {
+  return { tokens: [anchor], parents: NO_PARENT, nodes: NO_NODE };
+}
+
+/** The first `count` of `nodes`, which hold the parents of all of them and come in order of reach. */
+export function layOut(anchor: number, nodes: readonly DraftNode[], count = nodes.length): DraftRows {
+  if (nodes.length === 0 || count <= 0) return plainRows(anchor);
+  const rows = { tokens: [anchor], parents: [-1], nodes: [undefined] };
+  placeBelow(undefined, 0, nodes, Math.min(count, nodes.length), rows);
+  return rows;
+}
+
+interface GrowingRows {
+  readonly tokens: number[];
+  readonly parents: number[];
+  readonly nodes: (DraftNode | undefined)[];
+}
+
+/** What follows `parent`, which lies in row number `row`; each child with all that follows it. */
+function placeBelow(
+  parent: DraftNode | undefined,
+  row: number,
+  nodes: readonly DraftNode[],
+  count: number,
+  rows: GrowingRows,
+): void {
+  for (let i = 0; i < count; i++) {
+    const node = nodes[i]!;
+    if (node.parent !== parent) continue;
+    const at = rows.tokens.push(node.token) - 1;
+    rows.parents.push(row);
+    rows.nodes.push(node);
+    placeBelow(node, at, nodes, count, rows);
   }
-  const tokens = [anchor];
-  const parents = [-1];
-  const placed: (DraftNode | undefined)[] = [undefined];
-  const place = (parent: DraftNode | undefined, row: number) => {
-    for (const child of children.get(parent) ?? []) {
-      const at = tokens.push(child.token) - 1;
-      parents.push(row);
-      placed.push(child);
-      place(child, at);
-    }
-  };
-  place(undefined, 0);
-  return { tokens, parents, nodes: placed };
 }
 
 /** Rows that nobody drafted, up to `width`: the anchor once more, as if it followed itself. */
-export function fillUp({ tokens, parents, nodes }: DraftRows, width: number): DraftRows {
-  const missing = Math.max(0, width - tokens.length);
+export function fillUp(rows: DraftRows, width: number): DraftRows {
+  const { tokens, parents, nodes } = rows;
+  const missing = width - tokens.length;
+  if (missing <= 0) return rows;
   const filled = <T>(values: readonly T[], filler: T) => [...values, ...Array<T>(missing).fill(filler)];
   return { tokens: filled(tokens, tokens[0]!), parents: filled(parents, 0), nodes: filled(nodes, undefined) };
 }

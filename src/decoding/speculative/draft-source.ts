@@ -17,18 +17,17 @@ export interface Cursor {
   readonly length: number;
 }
 
-export interface Proposal {
-  readonly token: number;
-  /** What the calibrator learns about: a small integer of the source's own making, below `FEATURE_LIMIT`. */
-  readonly feature: number;
-  /** Where the source stands if the draft goes on with this token. */
-  readonly cursor: Cursor | undefined;
-}
-
-export interface Expansion {
-  readonly proposals: readonly Proposal[];
-  /** The feature of every token that this source does not propose here. */
-  readonly otherwise: number;
+/** Takes what sources say of one place in a draft; nothing is kept of them but that, so nothing is made for it. */
+export interface Proposals {
+  /** The tokens that a grammar allows here, as `TokenConstraint.allowed`; undefined for all. */
+  readonly allowed: Uint32Array | undefined;
+  /**
+   * A token that may come, once per source. The calibrator learns about `feature`, a small integer of the source's own
+   * making, below `FEATURE_LIMIT`; `cursor` is where the source stands if the draft goes on with this token.
+   */
+  propose(token: number, feature: number, cursor?: Cursor): void;
+  /** The feature of every token that the source does not propose here; those of a slot listen to its first source. */
+  otherwise(feature: number): void;
 }
 
 /** Which of the calibrator's three features a source speaks for; lower ones are trusted on less evidence. */
@@ -48,9 +47,12 @@ export interface DraftSource {
   readonly name: SourceName;
   readonly slot: Slot;
   /** What may follow `path`; `cursor` is that of the path's last token, absent where the source did not propose it. */
-  expand(path: TokenPath, cursor: Cursor | undefined): Expansion;
-  /** Tokens that are now part of the sequence. */
-  commit(tokens: readonly number[]): void;
+  expand(path: TokenPath, cursor: Cursor | undefined, into: Proposals): void;
+  /** The tokens of the sequence, of which those from number `from` on are new. */
+  commit(tokens: readonly number[], from: number): void;
 }
 
-export const nothing: Expansion = { proposals: [], otherwise: 0 };
+/** Sources as bits of a number. */
+export function sourceBit(name: SourceName): number {
+  return 1 << draftSources.indexOf(name);
+}

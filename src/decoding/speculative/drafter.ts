@@ -1,8 +1,8 @@
 /** What drafts for one sequence: asked before a step, told afterwards what became of it. */
 
 import type { DraftCounters } from './draft-counters.js';
+import type { DraftNode } from './draft-node.js';
 import type { RankedRow } from './draft-source.js';
-import type { DraftNode } from './draft-tree.js';
 
 /** A draft that can be cut to the size that pays: its first k nodes are the best k of them, parents first. */
 export interface Draft {

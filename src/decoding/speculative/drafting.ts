@@ -16,11 +16,11 @@ import { AdaptiveDrafter, type AdaptiveDrafterOptions } from './adaptive-drafter
 import { Calibrator } from './calibrator.js';
 import { chooseRows } from './choose-rows.js';
 import { CostModel, type StepTiming } from './cost-model.js';
+import type { DraftNode } from './draft-node.js';
 import type { DraftRows } from './draft-rows.js';
-import { fillUp, layOut } from './draft-rows.js';
+import { fillUp, layOut, plainRows } from './draft-rows.js';
 import type { SourceName } from './draft-source.js';
 import type { DraftStores } from './draft-stores.js';
-import type { DraftNode } from './draft-tree.js';
 import type { Drafter } from './drafter.js';
 import { FixedDrafter } from './fixed-drafter.js';
 import { PublishedMethods } from './published/published-methods.js';
@@ -93,6 +93,7 @@ const REFRESH_STEPS = 64;
 const MEMORY = 0.999;
 /** Rows of a rejected draft that the stores still learn from. */
 const MAX_REJECTED = 2;
+const NOTHING: readonly DraftNode[] = [];
 
 export type SequenceDraft = Omit<AdaptiveDrafterOptions, 'calibrator' | 'store' | 'corpus' | 'sources'> & {
   readonly method: DraftMethod;
@@ -170,15 +171,19 @@ export class Drafting {
 
   /** Decides how many rows each lane gets in the next step; `roomRows` is what the cache has room for per lane. */
   plan(lanes: readonly DraftingLane[], roomRows: number): StepPlan {
+    const context = lanes.reduce((most, { cached }) => Math.max(most, cached), 0);
+    this.#context = context;
+    if (lanes.every(({ drafter }) => drafter === undefined)) {
+      this.#suspended = 0;
+      return plainPlan(lanes, context);
+    }
     const startedAt = performance.now();
     const drafts = lanes.map(({ drafter, tokensLeft }) => drafter?.draft(tokensLeft));
     const drafting = drafts.filter((draft) => draft !== undefined);
-    const context = Math.max(0, ...lanes.map(({ cached }) => cached));
-    this.#context = context;
     this.#suspended = lanes.filter(({ drafter }) => drafter?.isSuspended).length;
     const ms = (rows: number) => this.#costs.ms(rows * lanes.length, context) + this.#rowMs * rows;
     const limit = Math.min(roomRows, Math.floor(this.maxRows / lanes.length));
-    const probed = drafting.length > 0 ? this.#probe?.width(context, limit) : undefined;
+    const probed = this.#probe?.width(context, limit);
     const chosen = chooseRows(drafting, {
       maxRows: this.#sincePlain < REFRESH_STEPS ? limit : 1,
       maxNodes: lanes.flatMap(({ drafter }) => (drafter === undefined ? [] : [drafter.maxNodes])),
@@ -186,15 +191,14 @@ export class Drafting {
       ms,
     });
     const planned = lanes.map(({ anchor, drafter }, i): PlannedLane => {
-      const width = drafter?.isFixed ? limit : (probed ?? chosen);
-      const nodes = Math.min(width - 1, drafter?.maxNodes ?? 0);
-      const rows = layOut(anchor, drafts[i]?.nodes.slice(0, nodes) ?? []);
-      return { drafter, rows: drafter === undefined ? rows : fillUp(rows, probed ?? 1) };
+      if (drafter === undefined) return { drafter, rows: plainRows(anchor) };
+      const width = drafter.isFixed ? limit : (probed ?? chosen);
+      const nodes = Math.min(width - 1, drafter.maxNodes);
+      return { drafter, rows: fillUp(layOut(anchor, drafts[i]!.nodes, nodes), probed ?? 1) };
     });
     const draftMs = performance.now() - startedAt;
-    if (drafting.length > 0) this.#rowMs += SMOOTHING * (draftMs / chosen - this.#rowMs);
-    const rows = Math.max(1, ...planned.map((lane) => lane.rows.tokens.length));
-    return { rows, lanes: planned, isProbe: probed !== undefined, draftMs, context };
+    this.#rowMs += SMOOTHING * (draftMs / chosen - this.#rowMs);
+    return { rows: widest(planned), lanes: planned, isProbe: probed !== undefined, draftMs, context };
   }
 
   /** After a step of `ms` milliseconds that followed the plan. */
@@ -217,11 +221,12 @@ export class Drafting {
     { visited, committed, before }: LaneOutcome,
     logits: ((row: number) => LogitRow) | undefined,
   ): void {
-    const drafted = rows.nodes.filter((node) => node !== undefined);
+    const drafted = rows.nodes.length === 1 ? NOTHING : rows.nodes.filter((node) => node !== undefined);
     drafter.learn(drafted, committed, this.#relativeMs);
     if (drafted.length > 0 && !drafter.isFixed) this.#compare(drafted, committed.length);
     drafter.counters.noteTime(drafted.length, this.#laneDraftMs, this.#laneMs);
     if (logits === undefined || !drafter.wantsRanks) return;
+    if (this.#ranking.affordable === 0) return;
     const last = visited.at(-1)!;
     for (const row of this.#rankedRows(rows, visited)) {
       const parent = rows.parents[row]!;
@@ -248,4 +253,14 @@ export class Drafting {
     const rejected = tokens.flatMap((_, row) => (visited.includes(row) ? [] : [row])).slice(0, MAX_REJECTED);
     return [...visited.toReversed(), ...rejected].slice(0, this.#ranking.affordable);
   }
+}
+
+/** One token for each lane. */
+function plainPlan(lanes: readonly DraftingLane[], context: number): StepPlan {
+  const planned = lanes.map(({ anchor }) => ({ drafter: undefined, rows: plainRows(anchor) }));
+  return { rows: 1, lanes: planned, isProbe: false, draftMs: 0, context };
+}
+
+function widest(lanes: readonly PlannedLane[]): number {
+  return lanes.reduce((most, { rows }) => Math.max(most, rows.tokens.length), 1);
 }

@@ -4,8 +4,8 @@
  */
 
 import { DraftCounters } from './draft-counters.js';
-import type { SourceName } from './draft-source.js';
-import type { DraftNode } from './draft-tree.js';
+import { DraftNode } from './draft-node.js';
+import { type SourceName, sourceBit } from './draft-source.js';
 import type { Draft, Drafter } from './drafter.js';
 import type { DraftShape, PublishedMethod } from './published/published-method.js';
 
@@ -58,9 +58,9 @@ export class FixedDrafter implements Drafter {
 function nodesOf({ tokens, parents }: DraftShape, source: SourceName): DraftNode[] {
   const nodes: DraftNode[] = [];
   for (const [at, token] of tokens.entries()) {
-    const parent = nodes[parents[at]!];
-    const depth = (parent?.depth ?? 0) + 1;
-    nodes.push({ token, parent, depth, reach: 0, features: [0, 0, 0], sources: [source], cursors: [] });
+    const node = new DraftNode(token, nodes[parents[at]!]);
+    node.sources = sourceBit(source);
+    nodes.push(node);
   }
   return nodes;
 }

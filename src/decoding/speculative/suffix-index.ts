@@ -20,6 +20,7 @@ export interface SuffixMatch {
 export const MAX_MATCH = 64;
 const MAX_LINKS = 16;
 const SMALLEST = 256;
+const NO_MATCH: readonly SuffixMatch[] = [];
 
 export class SuffixIndex {
   readonly #limit: number;
@@ -43,10 +44,11 @@ export class SuffixIndex {
     return this.#tokens.byteLength + this.#four.bytes + this.#two.bytes;
   }
 
-  append(tokens: readonly number[]): void {
-    for (const token of tokens) {
+  /** The tokens from number `from` on. */
+  append(tokens: readonly number[], from = 0): void {
+    for (let i = from; i < tokens.length; i++) {
       if (this.#total === this.#capacity && this.#capacity < this.#limit) this.#grow();
-      this.#tokens[this.#total % this.#capacity] = token;
+      this.#tokens[this.#total % this.#capacity] = tokens[i]!;
       this.#total++;
       this.#link(this.#total - 1);
     }
@@ -59,7 +61,7 @@ export class SuffixIndex {
   }
 
   /** The longest match, and the longest that goes on with another token; at least two tokens agree. */
-  find(path: TokenPath): SuffixMatch[] {
+  find(path: TokenPath): readonly SuffixMatch[] {
     const byFour = this.#search(this.#four, path);
     return byFour.length > 0 ? byFour : this.#search(this.#two, path);
   }
@@ -69,27 +71,35 @@ export class SuffixIndex {
     return Int32Array.from({ length: this.size }, (_, i) => this.at(this.#total - this.size + i));
   }
 
-  #search(chains: GramChains, path: TokenPath): SuffixMatch[] {
-    let best: SuffixMatch | undefined;
-    let other: SuffixMatch | undefined;
+  #search(chains: GramChains, path: TokenPath): readonly SuffixMatch[] {
+    const { order } = chains;
     const oldest = this.#total - this.size;
-    let place = chains.newest(hashOf((i) => path.fromEnd(i), chains.order));
+    let best = -1;
+    let bestLength = 0;
+    let other = -1;
+    let otherLength = 0;
+    let place = chains.newest(endHash(path, order));
     for (let links = 0; links < MAX_LINKS && place >= oldest; links++) {
-      const length = this.#agreement(place, path);
       const next = this.at(place + 1);
-      if (next >= 0 && length >= chains.order) {
-        if (best === undefined || length > best.length) {
-          if (best !== undefined && this.at(best.next) !== next) other = best;
-          best = { next: place + 1, length };
-        } else if (next !== this.at(best.next) && length > (other?.length ?? 0)) {
-          other = { next: place + 1, length };
+      const length = next < 0 ? 0 : this.#agreement(place, path);
+      if (length >= order && (best < 0 || length > bestLength)) {
+        if (best >= 0 && this.at(best) !== next) {
+          other = best;
+          otherLength = bestLength;
         }
+        best = place + 1;
+        bestLength = length;
+      } else if (length >= order && length > otherLength && next !== this.at(best)) {
+        other = place + 1;
+        otherLength = length;
       }
       const earlier = chains.before(place % this.#capacity);
       if (earlier >= place) break;
       place = earlier;
     }
-    return [best, other].filter((match) => match !== undefined);
+    if (best < 0) return NO_MATCH;
+    const first = { next: best, length: bestLength };
+    return other < 0 ? [first] : [first, { next: other, length: otherLength }];
   }
 
   /** Tokens up to and including `place` that agree with the end of the path. */
@@ -101,9 +111,15 @@ export class SuffixIndex {
   }
 
   #link(place: number): void {
-    const token = (distance: number) => this.at(place - distance);
-    if (this.#total >= 4) this.#four.add(hashOf(token, 4), place, this.#capacity);
-    if (this.#total >= 2) this.#two.add(hashOf(token, 2), place, this.#capacity);
+    if (this.#total >= 4) this.#four.add(this.#hashAt(place, 4), place, this.#capacity);
+    if (this.#total >= 2) this.#two.add(this.#hashAt(place, 2), place, this.#capacity);
+  }
+
+  /** Of the `order` tokens up to and including `place`. */
+  #hashAt(place: number, order: number): number {
+    let hash = order;
+    for (let distance = 0; distance < order; distance++) hash = mixed(hash, this.at(place - distance));
+    return hash;
   }
 
   /** Only before the ring has turned, so that places stay where they are. */
@@ -156,11 +172,14 @@ class GramChains {
   }
 }
 
-function hashOf(token: (distance: number) => number, order: number): number {
+/** Of the last `order` tokens of a path. */
+function endHash(path: TokenPath, order: number): number {
   let hash = order;
-  for (let distance = 0; distance < order; distance++) {
-    hash = Math.imul(hash ^ token(distance), 0x9e3779b1);
-    hash ^= hash >>> 15;
-  }
+  for (let distance = 0; distance < order; distance++) hash = mixed(hash, path.fromEnd(distance));
   return hash;
+}
+
+function mixed(hash: number, token: number): number {
+  const next = Math.imul(hash ^ token, 0x9e3779b1);
+  return next ^ (next >>> 15);
 }

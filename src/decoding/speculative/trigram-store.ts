@@ -5,6 +5,8 @@
  * (Token Recycling, arXiv 2408.08696).
  */
 
+import { FollowingTokens } from './following-tokens.js';
+
 export const ROW_ENTRIES = 12;
 const WAYS = 8;
 const MAX_ROW_COUNT = 512;
@@ -21,7 +23,9 @@ export interface FollowingToken {
 /** Tri-grams to look at only. */
 export interface TrigramReader {
   readonly bytes: number;
-  /** Entries of the row, in no order; empty if there is none. */
+  /** Adds the entries of the row, if there is one. */
+  read(a: number, b: number, into: FollowingTokens): void;
+  /** The same as a list, in no order; empty if there is none. */
   following(a: number, b: number): FollowingToken[];
 }
 
@@ -65,34 +69,30 @@ export class TrigramStore implements TrigramReader {
 
   /** Counts one occurrence of `token` after the pair, and after the second of the pair alone. */
   count(a: number, b: number, token: number): void {
-    for (const first of [a, ANY]) {
-      const row = this.#rowFor(first, b);
-      const entry = this.#entryFor(row, token);
-      this.#tables.counts[entry]!++;
-      this.#halveIfFull(row);
-    }
+    this.#countIn(this.#rowFor(a, b), token);
+    this.#countIn(this.#rowFor(ANY, b), token);
   }
 
   /** Replaces the model's ranking of what follows: `tokens` best first, `weights` in (0, 1]. */
   recycle(a: number, b: number, tokens: readonly number[], weights: readonly number[]): void {
-    for (const first of [a, ANY]) {
-      const row = this.#rowFor(first, b);
-      const { recycled, used } = this.#tables;
-      recycled.fill(0, row * ROW_ENTRIES, row * ROW_ENTRIES + used[row]!);
-      tokens.forEach((token, i) => {
-        recycled[this.#entryFor(row, token)] = Math.max(1, Math.round(255 * weights[i]!));
-      });
-    }
+    this.#rank(this.#rowFor(a, b), tokens, weights);
+    this.#rank(this.#rowFor(ANY, b), tokens, weights);
+  }
+
+  read(a: number, b: number, into: FollowingTokens): void {
+    const row = this.#find(a, b);
+    if (row < 0) return;
+    this.#recent[row] = 1;
+    const { tokens, counts, recycled, used } = this.#tables;
+    const first = row * ROW_ENTRIES;
+    for (let at = first; at < first + used[row]!; at++) into.add(tokens[at]!, counts[at]!, recycled[at]!);
   }
 
   following(a: number, b: number): FollowingToken[] {
-    const row = this.#find(a, b);
-    if (row < 0) return [];
-    this.#recent[row] = 1;
-    const { tokens, counts, recycled, used } = this.#tables;
-    return Array.from({ length: used[row]! }, (_, i) => {
-      const at = row * ROW_ENTRIES + i;
-      return { token: tokens[at]!, count: counts[at]!, recycled: recycled[at]! };
+    const row = new FollowingTokens();
+    this.read(a, b, row);
+    return Array.from({ length: row.length }, (_, at) => {
+      return { token: row.tokens[at]!, count: row.counts[at]!, recycled: row.recycled[at]! };
     });
   }
 
@@ -100,9 +100,22 @@ export class TrigramStore implements TrigramReader {
     const { keys, used } = this.#tables;
     const first = setOf(a, b, this.rows);
     for (let row = first; row < first + WAYS; row++) {
-      if (used[row]! > 0 && keys[2 * row] === a && keys[2 * row + 1] === b) return row;
+      if (keys[2 * row] === a && keys[2 * row + 1] === b && used[row]! > 0) return row;
     }
     return -1;
+  }
+
+  #countIn(row: number, token: number): void {
+    this.#tables.counts[this.#entryFor(row, token)]!++;
+    this.#halveIfFull(row);
+  }
+
+  #rank(row: number, tokens: readonly number[], weights: readonly number[]): void {
+    const { recycled, used } = this.#tables;
+    recycled.fill(0, row * ROW_ENTRIES, row * ROW_ENTRIES + used[row]!);
+    for (let i = 0; i < tokens.length; i++) {
+      recycled[this.#entryFor(row, tokens[i]!)] = Math.max(1, Math.round(255 * weights[i]!));
+    }
   }
 
   #rowFor(a: number, b: number): number {

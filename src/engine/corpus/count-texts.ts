@@ -1,5 +1,5 @@
 import { countPairs } from '../../decoding/speculative/sources/ngram-source.js';
-import { ANY, TrigramStore } from '../../decoding/speculative/trigram-store.js';
+import { TrigramStore } from '../../decoding/speculative/trigram-store.js';
 import type { Tokenizer } from '../tokenizer/tokenizer.js';
 
 export interface CountedTexts {
@@ -23,7 +23,7 @@ export async function countTexts(
   let following = 0;
   for await (const text of texts) {
     const ids = tokenizer.encode(text, { addSpecialTokens: false, parseSpecialTokens: false });
-    countPairs(trigrams, [ANY, ANY], ids);
+    countPairs(trigrams, ids);
     tokens += ids.length;
     following += Math.max(0, ids.length - 1);
   }

@@ -36,6 +36,7 @@ export class Sequence {
   /** Tokens of the output that were thoughts. */
   reasoningTokens = 0;
   #drafter: Drafter | undefined;
+  #isDraftingDecided = false;
   /** Where the constraint gave up when a draft asked it, and why; asked again it would say something else. */
   #givenUp: { readonly tokens: readonly number[]; readonly error: TrimtabError } | undefined;
   readonly #random: RandomStream;
@@ -82,10 +83,12 @@ export class Sequence {
 
   /** What drafts for this sequence, opened when it begins to decode; undefined if it shall not draft. */
   get drafter(): Drafter | undefined {
-    this.#drafter ??= this.generation.openDrafter(this.tokens, {
+    if (this.#isDraftingDecided) return this.#drafter;
+    this.#isDraftingDecided = true;
+    this.#drafter = this.generation.openDrafter(this.tokens, {
       isFinal: (token) => this.#stops.isEnding(token),
       isBanned: (token) => this.generation.isBanned(token),
-      allowedAfter: ({ drafted }) => this.#allowedAfter(drafted),
+      allowedAfter: this.#constraint && (({ drafted }) => this.#allowedAfter(drafted)),
     });
     return this.#drafter;
   }

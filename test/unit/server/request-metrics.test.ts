@@ -2,8 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { addDraftReceipts, type DraftReceipt } from '../../../src/core/draft-receipt.js';
 import { draftSources } from '../../../src/core/efficiency.js';
 import { DraftCounters } from '../../../src/decoding/speculative/draft-counters.js';
-import type { SourceName } from '../../../src/decoding/speculative/draft-source.js';
-import type { DraftNode } from '../../../src/decoding/speculative/draft-tree.js';
+import { DraftNode } from '../../../src/decoding/speculative/draft-node.js';
+import { sourceBit } from '../../../src/decoding/speculative/draft-source.js';
 import { draftReceipt } from '../../../src/engine/sequence/draft-receipt.js';
 import { metricsBody } from '../../../src/server/openai/request-metrics.js';
 import { assertConsistent } from '../../helpers/spec-decode.js';
@@ -12,9 +12,9 @@ import { assertConsistent } from '../../helpers/spec-decode.js';
 function chain(count: number): DraftNode[] {
   const nodes: DraftNode[] = [];
   for (let depth = 1; depth <= count; depth++) {
-    const sources: SourceName[] = depth === 1 ? ['context', 'history'] : ['context'];
-    const place = { token: depth, parent: nodes.at(-1), depth, reach: 1 };
-    nodes.push({ ...place, features: [0, 0, 0], sources, cursors: [] });
+    const node = new DraftNode(depth, nodes.at(-1));
+    node.sources = sourceBit('context') | (depth === 1 ? sourceBit('history') : 0);
+    nodes.push(node);
   }
   return nodes;
 }

@@ -3,8 +3,7 @@
  * (LogitSpec, arXiv 2507.01449).
  */
 
-import type { DraftSource, Expansion, RankedRow } from '../draft-source.js';
-import { nothing } from '../draft-source.js';
+import type { Cursor, DraftSource, Proposals, RankedRow } from '../draft-source.js';
 import type { TokenPath } from '../token-path.js';
 
 const OFFERED = 4;
@@ -21,16 +20,16 @@ export class AlternativesSource implements DraftSource {
     this.#row = row;
   }
 
-  expand(path: TokenPath): Expansion {
-    if (path.drafted.length > 0 || this.#row === undefined) return nothing;
+  expand(path: TokenPath, _cursor: Cursor | undefined, into: Proposals): void {
+    if (path.drafted.length > 0 || this.#row === undefined) return;
     const last = path.fromEnd(0);
-    const passedOver = this.#row.tokens.filter((token) => token !== last).slice(0, OFFERED);
-    const proposals = passedOver.map((token, rank) => ({
-      token,
-      feature: FIRST_FEATURE + 1 + rank,
-      cursor: undefined,
-    }));
-    return { proposals, otherwise: FIRST_FEATURE };
+    let rank = 0;
+    for (const token of this.#row.tokens) {
+      if (token === last) continue;
+      if (++rank > OFFERED) break;
+      into.propose(token, FIRST_FEATURE + rank);
+    }
+    into.otherwise(FIRST_FEATURE);
   }
 
   commit(): void {

@@ -3,10 +3,10 @@
  * counts of other texts would drown its own if they were added up, and the calibrator learns what either is worth.
  */
 
-import type { DraftSource, Expansion } from '../draft-source.js';
+import type { Cursor, DraftSource, Proposals } from '../draft-source.js';
 import type { TokenPath } from '../token-path.js';
 import type { TrigramReader } from '../trigram-store.js';
-import { readRows } from './ngram-source.js';
+import { proposeRows } from './ngram-source.js';
 
 /** Features of a corpus stand apart from those of other sources in its slot. */
 const FIRST_FEATURE = 256;
@@ -20,8 +20,8 @@ export class CorpusSource implements DraftSource {
     this.#layers = [trigrams];
   }
 
-  expand(path: TokenPath): Expansion {
-    return readRows(this.#layers, path, FIRST_FEATURE);
+  expand(path: TokenPath, _cursor: Cursor | undefined, into: Proposals): void {
+    proposeRows(this.#layers, path, FIRST_FEATURE, into);
   }
 
   commit(): void {}

@@ -1,8 +1,7 @@
 /** Tokens that a grammar leaves no choice about. */
 
 import { forcedToken } from '../../token-constraint.js';
-import type { DraftSource, Expansion } from '../draft-source.js';
-import { nothing } from '../draft-source.js';
+import type { Cursor, DraftSource, Proposals } from '../draft-source.js';
 import type { TokenPath } from '../token-path.js';
 
 /** Apart from the features of other sources in the slot; it learns that these always come. */
@@ -12,13 +11,9 @@ export class ForcedSource implements DraftSource {
   readonly name = 'grammar';
   readonly slot = 0;
 
-  constructor(private readonly allowedAfter: (path: TokenPath) => Uint32Array | undefined) {}
-
-  expand(path: TokenPath): Expansion {
-    const allowed = this.allowedAfter(path);
-    const token = allowed === undefined ? undefined : forcedToken(allowed);
-    if (token === undefined) return nothing;
-    return { proposals: [{ token, feature: FORCED, cursor: undefined }], otherwise: 0 };
+  expand(_path: TokenPath, _cursor: Cursor | undefined, into: Proposals): void {
+    const token = into.allowed && forcedToken(into.allowed);
+    if (token !== undefined) into.propose(token, FORCED);
   }
 
   commit(): void {}

@@ -1,9 +1,9 @@
 /** What usually follows the last two tokens, or the last one, in answers to this tenant. */
 
-import type { DraftSource, Expansion, Proposal } from '../draft-source.js';
-import { nothing } from '../draft-source.js';
+import type { Cursor, DraftSource, Proposals } from '../draft-source.js';
+import { FollowingTokens } from '../following-tokens.js';
 import type { TokenPath } from '../token-path.js';
-import type { FollowingToken, TrigramReader, TrigramStore } from '../trigram-store.js';
+import type { TrigramReader, TrigramStore } from '../trigram-store.js';
 import { ANY } from '../trigram-store.js';
 
 /** Proposals per node; the calibrator gives those behind them next to no chance. */
@@ -19,77 +19,76 @@ export interface NgramStores {
   readonly counting: TrigramStore;
 }
 
+/** Read and used up before anyone else asks. */
+const row = new FollowingTokens();
+
 export class NgramSource implements DraftSource {
   readonly name = 'ngram';
   readonly slot = 1;
   readonly #stores: NgramStores;
-  #last: readonly [number, number] = [ANY, ANY];
 
   constructor(stores: NgramStores) {
     this.#stores = stores;
   }
 
-  expand(path: TokenPath): Expansion {
-    return readRows(this.#stores.layers, path, 0);
+  expand(path: TokenPath, _cursor: Cursor | undefined, into: Proposals): void {
+    proposeRows(this.#stores.layers, path, 0, into);
   }
 
-  commit(tokens: readonly number[]): void {
-    this.#last = countPairs(this.#stores.counting, this.#last, tokens);
-  }
-
-  /** The tokens before the first that is committed. */
-  begin(a: number, b: number): void {
-    this.#last = [a, b];
+  commit(tokens: readonly number[], from: number): void {
+    countPairs(this.#stores.counting, tokens, from);
   }
 }
 
-/** What the layers together say of the tokens behind a path; features are `first` + 1 to `first` + 242. */
-export function readRows(layers: readonly TrigramReader[], path: TokenPath, first: number): Expansion {
-  const [a, b] = [path.fromEnd(1), path.fromEnd(0)];
-  const three = readRow(mergedEntries(layers, a, b), first + THREE);
-  const two = readRow(mergedEntries(layers, ANY, b), first + TWO);
-  if (three.length + two.length === 0) return nothing;
-  const known = new Set(three.map(({ token }) => token));
-  const proposals = [...three, ...two.filter(({ token }) => !known.has(token))].slice(0, MAX_PROPOSALS);
-  return { proposals, otherwise: first + (three.length > 0 ? 1 : 2) };
+/** Proposes what the layers together say of the tokens behind a path; features are `first` + 1 to `first` + 242. */
+export function proposeRows(
+  layers: readonly TrigramReader[],
+  path: TokenPath,
+  first: number,
+  into: Proposals,
+): void {
+  const b = path.fromEnd(0);
+  const proposed: number[] = [];
+  proposeRow(layers, path.fromEnd(1), b, first + THREE, proposed, into);
+  const byTwo = proposed.length;
+  proposeRow(layers, ANY, b, first + TWO, proposed, into);
+  if (proposed.length > 0) into.otherwise(first + (byTwo > 0 ? 1 : 2));
 }
 
-function readRow(entries: FollowingToken[], first: number): Proposal[] {
-  const mass = entries.reduce((sum, { count }) => sum + count, 0);
-  entries.sort((x, y) => y.count - x.count || y.recycled - x.recycled);
-  return entries.slice(0, MAX_PROPOSALS).map((entry) => ({
-    token: entry.token,
-    feature: first + (shareBucket(entry, mass) * 4 + massBucket(mass)) * 5 + rankBucket(entry),
-    cursor: undefined,
-  }));
-}
-
-function mergedEntries(layers: readonly TrigramReader[], a: number, b: number): FollowingToken[] {
-  const rows = layers.map((layer) => layer.following(a, b)).filter(({ length }) => length > 0);
-  if (rows.length <= 1) return rows[0] ?? [];
-  const merged = new Map<number, FollowingToken>();
-  for (const { token, count, recycled } of rows.flat()) {
-    const known = merged.get(token) ?? { token, count: 0, recycled: 0 };
-    merged.set(token, { token, count: known.count + count, recycled: Math.max(known.recycled, recycled) });
+/** The tokens of one row that are not proposed yet, as many as there is room for, the likeliest first. */
+function proposeRow(
+  layers: readonly TrigramReader[],
+  a: number,
+  b: number,
+  first: number,
+  proposed: number[],
+  into: Proposals,
+): void {
+  row.clear();
+  for (const layer of layers) layer.read(a, b, row);
+  const { mass } = row;
+  for (let rank = 0; rank < MAX_PROPOSALS && proposed.length < MAX_PROPOSALS; rank++) {
+    const at = row.likeliest();
+    if (at < 0) return;
+    const token = row.tokens[at]!;
+    if (!proposed.includes(token)) {
+      const share = shareBucket(row.counts[at]!, mass);
+      const feature = first + (share * 4 + massBucket(mass)) * 5 + rankBucket(row.recycled[at]!);
+      proposed.push(token);
+      into.propose(token, feature);
+    }
+    row.take(at);
   }
-  return [...merged.values()];
 }
 
-/** Counts each of `tokens` after the two before it, of which `last` are the first; returns the last two of all. */
-export function countPairs(
-  store: TrigramStore,
-  last: readonly [number, number],
-  tokens: readonly number[],
-): readonly [number, number] {
-  let [a, b] = last;
-  for (const token of tokens) {
-    if (b !== ANY) store.count(a, b, token);
-    [a, b] = [b, token];
+/** Counts each of `tokens` from number `from` on after the two before it. */
+export function countPairs(store: TrigramStore, tokens: readonly number[], from = 0): void {
+  for (let i = Math.max(1, from); i < tokens.length; i++) {
+    store.count(i > 1 ? tokens[i - 2]! : ANY, tokens[i - 1]!, tokens[i]!);
   }
-  return [a, b];
 }
 
-function shareBucket({ count }: FollowingToken, mass: number): number {
+function shareBucket(count: number, mass: number): number {
   const share = mass === 0 ? 0 : count / mass;
   if (share === 0 || share === 1) return share === 0 ? 0 : 5;
   if (share < 0.2) return 1;
@@ -104,7 +103,7 @@ function massBucket(mass: number): number {
 }
 
 /** How the model itself weighed the token the last time it stood here, relative to its favourite. */
-function rankBucket({ recycled }: FollowingToken): number {
+function rankBucket(recycled: number): number {
   if (recycled === 0) return 0;
   if (recycled === 255) return 4;
   if (recycled > 85) return 3;

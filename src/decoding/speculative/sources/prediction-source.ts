@@ -10,8 +10,7 @@
  * are beginnings that lead into the first. All of them lie in one index, each with an end behind it.
  */
 
-import type { Cursor, DraftSource, Expansion } from '../draft-source.js';
-import { nothing } from '../draft-source.js';
+import type { Cursor, DraftSource, Proposals } from '../draft-source.js';
 import { SuffixIndex } from '../suffix-index.js';
 import type { TokenPath } from '../token-path.js';
 import { lengthBucket } from './suffix-source.js';
@@ -58,20 +57,17 @@ export class PredictionSource implements DraftSource {
     this.#places = ends.map((at) => placeOf(at, FROM_THE_START));
   }
 
-  expand(path: TokenPath, cursor: Cursor | undefined): Expansion {
-    if (path.drafted.length > 0) return cursor ? this.#propose([placeOf(cursor.at, cursor.length)]) : nothing;
+  expand(path: TokenPath, cursor: Cursor | undefined, into: Proposals): void {
+    if (path.drafted.length > 0) {
+      if (cursor !== undefined) this.#propose([placeOf(cursor.at, cursor.length)], into);
+      return;
+    }
     if (this.#places.length === 0) this.#places = this.#findAgain(path);
-    return this.#propose(this.#places);
+    this.#propose(this.#places, into);
   }
 
-  commit(tokens: readonly number[]): void {
-    for (const token of tokens) {
-      const agreeing = this.#places.filter(({ at }) => this.#index.at(at) === token);
-      this.#lost = this.#places[0]?.at ?? this.#lost + 1;
-      this.#missed = agreeing.length > 0 ? 0 : this.#missed + 1;
-      const next = agreeing.map(({ at, length }) => placeOf(at + 1, length + 1));
-      this.#places = next.filter(({ at }) => this.#index.at(at) >= 0);
-    }
+  commit(tokens: readonly number[], from = 0): void {
+    for (let i = from; i < tokens.length; i++) this.#follow(tokens[i]!);
   }
 
   /** Which position of the guess a proposal stood for, given its cursor. */
@@ -80,15 +76,23 @@ export class PredictionSource implements DraftSource {
     return place < this.#firstLength ? place : place - this.#firstLength - 1;
   }
 
-  #propose(places: readonly Place[]): Expansion {
-    const proposals = new Map<number, Expansion['proposals'][number]>();
+  #follow(token: number): void {
+    const agreeing = this.#places.filter(({ at }) => this.#index.at(at) === token);
+    this.#lost = this.#places[0]?.at ?? this.#lost + 1;
+    this.#missed = agreeing.length > 0 ? 0 : this.#missed + 1;
+    const next = agreeing.map(({ at, length }) => placeOf(at + 1, length + 1));
+    this.#places = next.filter(({ at }) => this.#index.at(at) >= 0);
+  }
+
+  #propose(places: readonly Place[], into: Proposals): void {
+    const proposed: number[] = [];
     for (const { at, length, feature } of places) {
       const token = this.#index.at(at);
-      if (token < 0 || proposals.has(token)) continue;
-      proposals.set(token, { token, feature, cursor: { at: at + 1, length: length + 1 } });
+      if (token < 0 || proposed.includes(token)) continue;
+      proposed.push(token);
+      into.propose(token, feature, { at: at + 1, length: length + 1 });
     }
-    if (proposals.size === 0) return nothing;
-    return { proposals: [...proposals.values()], otherwise: places[0]!.feature + 1 };
+    if (proposed.length > 0) into.otherwise(places[0]!.feature + 1);
   }
 
   #findAgain(path: TokenPath): Place[] {

@@ -3,8 +3,7 @@
  * to the same tenant (`history`).
  */
 
-import type { Cursor, DraftSource, Expansion, Proposal, Slot } from '../draft-source.js';
-import { nothing } from '../draft-source.js';
+import type { Cursor, DraftSource, Proposals, Slot } from '../draft-source.js';
 import type { SuffixIndex } from '../suffix-index.js';
 import type { TokenPath } from '../token-path.js';
 
@@ -17,24 +16,27 @@ export class SuffixSource implements DraftSource {
     private readonly feeds: boolean,
   ) {}
 
-  expand(path: TokenPath, cursor: Cursor | undefined): Expansion {
-    const next = cursor === undefined ? -1 : this.index.at(cursor.at);
-    if (next >= 0) return { proposals: [this.#proposal(cursor!, 0)], otherwise: otherwise(cursor!.length) };
+  expand(path: TokenPath, cursor: Cursor | undefined, into: Proposals): void {
+    if (cursor !== undefined && this.index.at(cursor.at) >= 0) {
+      this.#propose(cursor.at, cursor.length, 0, into);
+      into.otherwise(otherwise(cursor.length));
+      return;
+    }
     const matches = this.index.find(path);
-    if (matches.length === 0) return nothing;
-    const proposals = matches.map((match, rank) =>
-      this.#proposal({ at: match.next, length: match.length }, rank),
-    );
-    return { proposals, otherwise: otherwise(matches[0]!.length) };
+    for (let rank = 0; rank < matches.length; rank++) {
+      const { next, length } = matches[rank]!;
+      this.#propose(next, length, rank, into);
+      if (rank === 0) into.otherwise(otherwise(length));
+    }
   }
 
-  commit(tokens: readonly number[]): void {
-    if (this.feeds) this.index.append(tokens);
+  commit(tokens: readonly number[], from: number): void {
+    if (this.feeds) this.index.append(tokens, from);
   }
 
-  #proposal({ at, length }: Cursor, rank: number): Proposal {
+  #propose(at: number, length: number, rank: number, into: Proposals): void {
     const feature = 1 + 3 * lengthBucket(length) + rank;
-    return { token: this.index.at(at), feature, cursor: { at: at + 1, length: length + 1 } };
+    into.propose(this.index.at(at), feature, { at: at + 1, length: length + 1 });
   }
 }
 

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import type { Cursor } from '../../../../src/decoding/speculative/draft-source.js';
 import { PredictionSource } from '../../../../src/decoding/speculative/sources/prediction-source.js';
 import { TokenPath } from '../../../../src/decoding/speculative/token-path.js';
 
@@ -9,11 +10,26 @@ function proposedAfter(answer: readonly number[], ...readings: readonly (readonl
   const source = new PredictionSource(readings);
   const committed = [1, 2, 3];
   for (const token of answer) {
-    source.expand(new TokenPath(committed, []), undefined);
+    proposals(source, committed);
     committed.push(token);
     source.commit([token]);
   }
-  return source.expand(new TokenPath(committed, []), undefined).proposals.map(({ token }) => token);
+  return proposals(source, committed).map(({ token }) => token);
+}
+
+interface Proposal {
+  readonly token: number;
+  readonly cursor: Cursor | undefined;
+}
+
+function proposals(source: PredictionSource, committed: readonly number[]): Proposal[] {
+  const proposed: Proposal[] = [];
+  source.expand(new TokenPath(committed, []), undefined, {
+    allowed: undefined,
+    propose: (token, _feature, cursor) => proposed.push({ token, cursor }),
+    otherwise: () => {},
+  });
+  return proposed;
 }
 
 describe('a prediction', () => {
@@ -47,7 +63,6 @@ describe('a prediction', () => {
 
   it('counts the positions of all readings as those of the first', () => {
     const source = new PredictionSource([guess, [50, 51, 11]]);
-    const { proposals } = source.expand(new TokenPath([1], []), undefined);
-    expect(proposals.map(({ cursor }) => source.positionOf(cursor!))).toEqual([0, 0]);
+    expect(proposals(source, [1]).map(({ cursor }) => source.positionOf(cursor!))).toEqual([0, 0]);
   });
 });

@@ -8,6 +8,7 @@ import type { DraftSource } from '../../../../src/decoding/speculative/draft-sou
 import { DraftStores } from '../../../../src/decoding/speculative/draft-stores.js';
 import { type DraftRules, DraftTree } from '../../../../src/decoding/speculative/draft-tree.js';
 import { Drafting } from '../../../../src/decoding/speculative/drafting.js';
+import { featuresOf } from '../../../../src/decoding/speculative/features.js';
 import { StepProbe } from '../../../../src/decoding/speculative/step-probe.js';
 import { Suspension } from '../../../../src/decoding/speculative/suspension.js';
 
@@ -22,13 +23,10 @@ const freeRules: DraftRules = { isFinal: () => false, isBanned: () => false, all
 const twoWays: DraftSource = {
   name: 'context',
   slot: 0,
-  expand: () => ({
-    proposals: [
-      { token: 1, feature: 1, cursor: undefined },
-      { token: 2, feature: 2, cursor: undefined },
-    ],
-    otherwise: 0,
-  }),
+  expand: (_path, _cursor, into) => {
+    into.propose(1, 1);
+    into.propose(2, 2);
+  },
   commit: () => {},
 };
 
@@ -36,8 +34,8 @@ const twoWays: DraftSource = {
 function calibrated(chance: number): Calibrator {
   const calibrator = new Calibrator();
   for (let i = 0; i < 400; i++) {
-    calibrator.learn([1, 0, 0], i % 100 < 100 * chance);
-    calibrator.learn([2, 0, 0], i % 100 < 50 * (1 - chance));
+    calibrator.learn(featuresOf(1, 0, 0), i % 100 < 100 * chance);
+    calibrator.learn(featuresOf(2, 0, 0), i % 100 < 50 * (1 - chance));
   }
   return calibrator;
 }
