@@ -11,8 +11,9 @@ import { CostModel, type StepTiming } from '../../src/decoding/speculative/cost-
 import { layOut } from '../../src/decoding/speculative/draft-rows.js';
 import { DraftStores } from '../../src/decoding/speculative/draft-stores.js';
 import type { Drafter } from '../../src/decoding/speculative/drafter.js';
-import { Drafting, type DraftingLane, type StepPlan } from '../../src/decoding/speculative/drafting.js';
+import { Drafting } from '../../src/decoding/speculative/drafting.js';
 import type { PublishedMethod } from '../../src/decoding/speculative/published/published-method.js';
+import type { DraftingLane, StepPlan } from '../../src/decoding/speculative/step-plan.js';
 import type { TrigramReader } from '../../src/decoding/speculative/trigram-store.js';
 import type { RecordedTurn } from './recorded-turns.js';
 

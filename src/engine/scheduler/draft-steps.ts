@@ -5,8 +5,9 @@
 
 import type { LogitRow } from '../../decoding/logit-row.js';
 import { acceptDraft } from '../../decoding/speculative/acceptance.js';
-import type { Drafting, PlannedLane, StepPlan } from '../../decoding/speculative/drafting.js';
+import type { Drafting } from '../../decoding/speculative/drafting.js';
 import { isNearTie } from '../../decoding/speculative/near-tie.js';
+import type { PlannedLane, StepPlan } from '../../decoding/speculative/step-plan.js';
 import type { LaneCache } from '../kv-cache/lane-cache.js';
 import type { ForwardRequest } from '../runner/runner.js';
 import type { Sequence } from '../sequence/sequence.js';
@@ -45,7 +46,7 @@ export class DraftSteps {
         const token = sequence.accept(values, peaks);
         return sequence.finished ? undefined : token;
       },
-      (row) => !sequence.isStrict || !isNearTie(logits(row).values),
+      (row) => !sequence.generation.drafts.isStrict || !isNearTie(logits(row).values),
     );
     this.#cache.keep(lane, cached, visited);
     const committed = sequence.tokens.slice(before);

@@ -7,7 +7,8 @@
  */
 
 import { logitRow } from '../../decoding/logit-row.js';
-import type { Drafting, PlannedLane } from '../../decoding/speculative/drafting.js';
+import type { Drafting } from '../../decoding/speculative/drafting.js';
+import type { PlannedLane } from '../../decoding/speculative/step-plan.js';
 import type { PrefixCache } from '../kv-cache/prefix-cache.js';
 import type { Runner } from '../runner/runner.js';
 import type { Generation } from '../sequence/generation.js';

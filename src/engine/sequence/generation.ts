@@ -1,55 +1,35 @@
 /** One request on its way through the engine: its prompt, its choices and the events that it gives. */
 
-import type { DraftReceipt } from '../../core/draft-receipt.js';
-import { addDraftReceipts } from '../../core/draft-receipt.js';
-import type { DraftVerification, EfficiencyOptions, NumericsClass } from '../../core/efficiency.js';
-import { defaultEfficiency, efficiencyPlan } from '../../core/efficiency.js';
 import type { GenerateEvent, GenerateRequest, ImageUsage, Timings, Usage } from '../../core/messages.js';
 import { RandomStream, randomSeed } from '../../decoding/random.js';
 import type { Sampler } from '../../decoding/sampler.js';
-import type { DraftRules } from '../../decoding/speculative/draft-tree.js';
-import type { Drafter } from '../../decoding/speculative/drafter.js';
-import type { Drafting } from '../../decoding/speculative/drafting.js';
 import { type AnswerPlan, plainAnswer } from '../answer/answer-plan.js';
 import type { PrunedPrompt } from '../kv-cache/pruned-prompt.js';
 import type { EncodedPrompt, Tokenizer } from '../tokenizer/tokenizer.js';
-import { draftReceipt } from './draft-receipt.js';
 import { type CostModel, ImageLedger, type MergingWork } from './image-ledger.js';
 import type { ImageSpan } from './image-span.js';
 import { PromptScorer } from './prompt-scorer.js';
 import { type PruningPlan, planBehind } from './pruning-plan.js';
+import { type DraftingModel, type DraftingPrompt, RequestDrafts } from './request-drafts.js';
 import { Sequence } from './sequence.js';
 
 /** What all requests to one model share. */
-export interface GenerationModel {
+export interface GenerationModel extends DraftingModel {
   readonly tokenizer: Tokenizer;
   readonly sampler: Sampler;
   readonly eosTokenIds: readonly number[];
-  readonly fingerprint: string;
   /** Longest prompt plus completion, in tokens. */
   readonly maxLength: number;
   readonly cost: CostModel;
-  /** Undefined for a model that never drafts. */
-  readonly drafting: Drafting | undefined;
-  readonly numericsClass: NumericsClass;
-  /** See `Runner`. */
-  readonly rowsAreExact: boolean;
-  /** What holds where a request says nothing: of the model, of the server. */
-  readonly efficiency: readonly EfficiencyOptions[];
 }
 
 /** A prompt with the rows of its images, if it has any. */
-export interface GenerationPrompt extends EncodedPrompt {
+export interface GenerationPrompt extends EncodedPrompt, DraftingPrompt {
   readonly images?: readonly ImageSpan[];
-  /** The caller's guess at the answer. */
-  readonly predictionIds?: readonly (readonly number[])[] | undefined;
   readonly imageUsage?: ImageUsage;
   readonly merging?: MergingWork;
   readonly pruning?: PruningPlan | undefined;
 }
-
-/** The bias that rules a token out. */
-const BAN = -100;
 
 export interface GenerationListener {
   emit(event: GenerateEvent): void;
@@ -71,8 +51,7 @@ export class Generation {
   /** Breaks ties of rank. */
   readonly order: number;
   readonly sequences: readonly Sequence[];
-  /** Undefined: one token per step. */
-  readonly drafts: DraftVerification | undefined;
+  readonly drafts: RequestDrafts;
   /** Set from outside at any time, heeded between two steps. */
   cancelled = false;
   readonly #listener: GenerationListener;
@@ -82,10 +61,6 @@ export class Generation {
   readonly #submittedAt = performance.now();
   #admittedAt: number | undefined;
   #promptDoneAt: number | undefined;
-  readonly #predictionIds: readonly (readonly number[])[] | undefined;
-  /** Whether somebody asked for drafts, in so many words or by a guess. */
-  readonly #wantsDrafts: boolean;
-  readonly #banned: ReadonlySet<number>;
   #cachedTokens = 0;
   #pruning: PruningPlan | undefined;
 
@@ -110,13 +85,7 @@ export class Generation {
     this.order = place.order;
     this.#listener = listener;
     this.#promptText = prompt.text;
-    this.#predictionIds = prompt.predictionIds;
-    const asked = [request.efficiency, ...model.efficiency];
-    const hasPrediction = prompt.predictionIds !== undefined;
-    const byDefault = defaultEfficiency(model.numericsClass, hasPrediction);
-    this.drafts = efficiencyPlan(...asked, byDefault).draftVerification;
-    this.#wantsDrafts = hasPrediction || efficiencyPlan(...asked).draftVerification !== undefined;
-    this.#banned = new Set(request.sampling.logitBias.flatMap(([id, bias]) => (bias <= BAN ? [id] : [])));
+    this.drafts = new RequestDrafts(request, prompt, model);
     this.maxTokens = Math.min(
       request.stop.maxTokens ?? Number.POSITIVE_INFINITY,
       model.maxLength - prompt.ids.length,
@@ -165,39 +134,6 @@ export class Generation {
   get cacheScope(): string | undefined {
     const { cachePrompt, cacheSalt } = this.request;
     return cachePrompt ? JSON.stringify([this.model.fingerprint, cacheSalt ?? null]) : undefined;
-  }
-
-  /** True for tokens that cannot come, whatever the model says. */
-  isBanned(token: number): boolean {
-    return this.#banned.has(token);
-  }
-
-  /** Most tokens that a step may draft; undefined if none may. */
-  get maxDraftTokens(): number | undefined {
-    const { drafts, model } = this;
-    const isRefused = drafts?.strict && model.numericsClass === 'B';
-    if (drafts === undefined || model.drafting === undefined || isRefused) return undefined;
-    const asked = drafts.maxTokens === 'auto' ? Number.POSITIVE_INFINITY : drafts.maxTokens;
-    return Math.min(asked, model.drafting.maxRows - 1);
-  }
-
-  /** `tokens` are those of one choice, and grow with it. */
-  openDrafter(tokens: readonly number[], rules: DraftRules): Drafter | undefined {
-    const { drafts, request, model, maxDraftTokens } = this;
-    if (drafts === undefined || maxDraftTokens === undefined) return undefined;
-    if (!this.#wantsDrafts && model.drafting?.stepsAreShort) return undefined;
-    return model.drafting?.begin({
-      tokens,
-      rules,
-      promptLength: this.promptIds.length,
-      prediction: this.#predictionIds,
-      scope: JSON.stringify([model.fingerprint, request.tenant ?? null, request.cacheSalt ?? null]),
-      temperature: request.sampling.temperature,
-      method: drafts.method,
-      sources: drafts.sources,
-      maxNodes: maxDraftTokens,
-      remember: request.cachePrompt,
-    });
   }
 
   emit(event: GenerateEvent): void {
@@ -251,14 +187,6 @@ export class Generation {
     this.emit({ type: 'end', usage, timings });
   }
 
-  /** Undefined if nothing may be drafted. */
-  #draftReceipt(): DraftReceipt | undefined {
-    const { maxDraftTokens, request } = this;
-    if (maxDraftTokens === undefined) return undefined;
-    const shape = { maxDraftTokens, stepByStep: request.draftsStepByStep === true };
-    return this.sequences.map((each) => draftReceipt(each.openedDrafter, shape)).reduce(addDraftReceipts);
-  }
-
   #start(): void {
     this.emit({
       type: 'start',
@@ -273,7 +201,7 @@ export class Generation {
   #details({ prefillMs }: Timings): Pick<Usage, 'images' | 'efficiency'> {
     const images = this.#imageUsage;
     const outputs = this.sequences.map((sequence) => sequence.outputLength);
-    const draftVerification = this.#draftReceipt();
+    const draftVerification = this.drafts.receipt(this.sequences.map((sequence) => sequence.openedDrafter));
     const seen = images === undefined ? undefined : this.ledger?.receipt(outputs, images, prefillMs);
     const efficiency = { ...seen, ...(draftVerification !== undefined && { draftVerification }) };
     return {

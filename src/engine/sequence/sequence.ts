@@ -71,11 +71,6 @@ export class Sequence {
     return this.#history.outputLength;
   }
 
-  /** True if near ties are left to plain steps; draws have no ties. */
-  get isStrict(): boolean {
-    return this.generation.drafts?.strict === true && !this.generation.model.rowsAreExact;
-  }
-
   /** Tokens that may still come. */
   get tokensLeft(): number {
     return this.generation.maxTokens - this.outputLength;
@@ -85,9 +80,8 @@ export class Sequence {
   get drafter(): Drafter | undefined {
     if (this.#isDraftingDecided) return this.#drafter;
     this.#isDraftingDecided = true;
-    this.#drafter = this.generation.openDrafter(this.tokens, {
+    this.#drafter = this.generation.drafts.open(this.tokens, {
       isFinal: (token) => this.#stops.isEnding(token),
-      isBanned: (token) => this.generation.isBanned(token),
       allowedAfter: this.#constraint && (({ drafted }) => this.#allowedAfter(drafted)),
     });
     return this.#drafter;

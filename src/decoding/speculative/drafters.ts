@@ -1,0 +1,46 @@
+/** Opens what drafts for one sequence, with what all sequences of a model share. */
+
+import type { DraftMethod } from '../../core/efficiency.js';
+import { AdaptiveDrafter, type AdaptiveDrafterOptions } from './adaptive-drafter.js';
+import { Calibrator } from './calibrator.js';
+import type { SourceName } from './draft-source.js';
+import type { DraftStores } from './draft-stores.js';
+import type { Drafter } from './drafter.js';
+import { FixedDrafter } from './fixed-drafter.js';
+import { PublishedMethods } from './published/published-methods.js';
+
+export type SequenceDraft = Omit<AdaptiveDrafterOptions, 'calibrator' | 'store' | 'corpus' | 'sources'> & {
+  readonly method: DraftMethod;
+  readonly scope: string;
+  readonly temperature: number;
+  readonly sources: readonly SourceName[];
+};
+
+const CHEAP_SOURCES: readonly SourceName[] = ['grammar', 'prediction', 'context', 'history'];
+/** Calibration differs with how much chance is in the choice; a table for each of these temperatures. */
+const TEMPERATURE_BANDS = [0, 0.5, 1, Number.POSITIVE_INFINITY] as const;
+
+export class Drafters {
+  readonly #stores: DraftStores;
+  readonly #published = new PublishedMethods();
+  readonly #calibrators = TEMPERATURE_BANDS.map(() => new Calibrator());
+
+  constructor(stores: DraftStores) {
+    this.#stores = stores;
+  }
+
+  /** `onlyCheap` leaves out sources that take longer to look things up in. */
+  open({ method, scope, temperature, sources, ...rest }: SequenceDraft, onlyCheap: boolean): Drafter {
+    if (method !== 'adaptive') {
+      return new FixedDrafter({ ...rest, method: this.#published.open(method, scope) });
+    }
+    const band = TEMPERATURE_BANDS.findIndex((limit) => temperature <= limit);
+    return new AdaptiveDrafter({
+      ...rest,
+      sources: new Set(onlyCheap ? sources.filter((name) => CHEAP_SOURCES.includes(name)) : sources),
+      calibrator: this.#calibrators[band]!,
+      store: this.#stores.scope(scope),
+      corpus: this.#stores.corpus,
+    });
+  }
+}
