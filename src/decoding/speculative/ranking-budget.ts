@@ -11,7 +11,7 @@ export class RankingBudget {
 
   /** Rows that may be ranked now; the first is tried whatever it costs. */
   get affordable(): number {
-    return this.#rankMs === 0 ? 1 : Math.floor(this.#saved / this.#rankMs);
+    return this.#rankMs === 0 ? 1 : Math.max(0, Math.floor(this.#saved / this.#rankMs));
   }
 
   step(ms: number): void {
