@@ -138,13 +138,14 @@ function replay(count: number, way: (typeof ways)[number]): Spent {
     const outcomes = lanes.map((lane, i) => lane.accept(plan.lanes[i]!));
     const learntAt = performance.now();
     drafting.observe(plan, truth.ms(plan.rows * count, plan.context));
-    for (const [i, { drafter, rows }] of plan.lanes.entries()) {
+    for (const [i, lane] of plan.lanes.entries()) {
       const logits = way === 'drafting' ? undefined : () => lanes[i]!.logits;
-      if (drafter !== undefined) drafting.learn(drafter, rows, outcomes[i]!, logits);
+      drafting.learn(lane, outcomes[i]!, logits);
     }
     const learnMs = performance.now() - learntAt;
     for (const lane of lanes) lane.settle();
-    if (!isMeasured) continue;
+    // Where looking does not pay it pauses.
+    if (!isMeasured || (way !== 'plain' && !plan.lanes.some(({ looked }) => looked))) continue;
     spent.planUs.push(1000 * planMs);
     spent.learnUs.push(1000 * learnMs);
   }

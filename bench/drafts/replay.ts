@@ -12,6 +12,7 @@ import { layOut } from '../../src/decoding/speculative/draft-rows.js';
 import { DraftStores } from '../../src/decoding/speculative/draft-stores.js';
 import type { Drafter } from '../../src/decoding/speculative/drafter.js';
 import { Drafting } from '../../src/decoding/speculative/drafting.js';
+import { Earnings, LookingPace } from '../../src/decoding/speculative/looking-pace.js';
 import type { PublishedMethod } from '../../src/decoding/speculative/published/published-method.js';
 import type { DraftingLane, StepPlan } from '../../src/decoding/speculative/step-plan.js';
 import type { TrigramReader } from '../../src/decoding/speculative/trigram-store.js';
@@ -83,6 +84,7 @@ export function adaptive(
             ...request,
             sources: new Set(sources),
             calibrator,
+            pace: new LookingPace(new Earnings()),
             store: stores.scope(''),
             corpus,
           });
@@ -91,14 +93,14 @@ export function adaptive(
       const cached = tokens.length - 1;
       const lane = { drafter, anchor: tokens.at(-1)!, cached, tokensLeft: end - tokens.length };
       const plan = fixedRows === undefined ? drafting.plan([lane], 64) : planOfSize(drafter, lane, fixedRows);
-      const { rows } = plan.lanes[0]!;
+      const planned = plan.lanes[0]!;
       const before = tokens.length;
-      const visited = acceptDraft(rows, () => takeNext(tokens, answer, prompt.length));
+      const visited = acceptDraft(planned.rows, () => takeNext(tokens, answer, prompt.length));
       const ms = truth.ms(plan.rows, cached);
       if (fixedRows === undefined) drafting.observe(plan, ms);
       const committed = tokens.slice(before);
       const outcome = { visited, committed, before: tokens[before - 2] };
-      drafting.learn(drafter, rows, outcome, undefined);
+      drafting.learn(planned, outcome, undefined);
       note(done, committed.length, plan.rows, ms, truth.ms(1, cached), performance.now() - startedAt);
     }
     drafter.finish();
@@ -111,7 +113,7 @@ function planOfSize(drafter: Drafter, { anchor, cached, tokensLeft }: DraftingLa
   const draft = drafter.draft(tokensLeft);
   while (draft.nodes.length < size - 1 && draft.grow());
   const rows = layOut(anchor, draft.nodes);
-  const lanes = [{ rows, drafter }];
+  const lanes = [{ rows, drafter, looked: true }];
   return { rows: rows.tokens.length, lanes, isProbe: false, draftMs: 0, context: cached };
 }
 

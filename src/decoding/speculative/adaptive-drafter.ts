@@ -9,6 +9,7 @@ import { ANSWER_END } from './draft-stores.js';
 import type { DraftRules } from './draft-tree.js';
 import { DraftTree } from './draft-tree.js';
 import type { Drafter, PredictionUse } from './drafter.js';
+import type { LookingPace } from './looking-pace.js';
 import { AlternativesSource } from './sources/alternatives-source.js';
 import { CorpusSource } from './sources/corpus-source.js';
 import { ForcedSource } from './sources/forced-source.js';
@@ -16,7 +17,6 @@ import { countPairs, NgramSource } from './sources/ngram-source.js';
 import { PredictionSource } from './sources/prediction-source.js';
 import { SuffixSource } from './sources/suffix-source.js';
 import { SuffixIndex } from './suffix-index.js';
-import { Suspension } from './suspension.js';
 import type { TrigramReader } from './trigram-store.js';
 import { TrigramStore } from './trigram-store.js';
 
@@ -28,6 +28,7 @@ export interface AdaptiveDrafterOptions {
   readonly prediction: readonly (readonly number[])[] | undefined;
   readonly sources: ReadonlySet<SourceName>;
   readonly calibrator: Calibrator;
+  readonly pace: LookingPace;
   readonly rules: DraftRules;
   /** Most drafted tokens in a step. */
   readonly maxNodes: number;
@@ -48,7 +49,6 @@ export class AdaptiveDrafter implements Drafter {
   readonly counters = new DraftCounters();
   readonly isFixed = false;
   readonly wantsRanks: boolean;
-  readonly #suspension = new Suspension();
   readonly #options: AdaptiveDrafterOptions;
   readonly #sources: readonly DraftSource[];
   readonly #alternatives = new AlternativesSource();
@@ -74,11 +74,11 @@ export class AdaptiveDrafter implements Drafter {
   }
 
   get maxNodes(): number {
-    return this.isSuspended ? 0 : this.#options.maxNodes;
+    return this.#options.maxNodes;
   }
 
-  get isSuspended(): boolean {
-    return this.#suspension.active;
+  get pace(): LookingPace {
+    return this.#options.pace;
   }
 
   get prediction(): PredictionUse {
@@ -94,7 +94,7 @@ export class AdaptiveDrafter implements Drafter {
     return this.#tree;
   }
 
-  learn(drafted: readonly DraftNode[], committed: readonly number[], plainSteps: number): void {
+  learn(drafted: readonly DraftNode[], committed: readonly number[]): void {
     const { calibrator } = this.#options;
     const accepted: DraftNode[] = [];
     let candidates = this.#tree?.children;
@@ -114,7 +114,6 @@ export class AdaptiveDrafter implements Drafter {
     this.counters.note(drafted, accepted, committed.length);
     this.counters.rejectedByGrammar += this.#tree?.rejectedByGrammar ?? 0;
     if (this.#guess >= 0) this.#notePrediction(drafted, accepted);
-    this.#suspension.note(committed.length, plainSteps);
   }
 
   recycle(a: number, b: number, row: RankedRow, isLast: boolean): void {

@@ -3,6 +3,7 @@
 import type { DraftCounters } from './draft-counters.js';
 import type { DraftNode } from './draft-node.js';
 import type { RankedRow } from './draft-source.js';
+import type { LookingPace } from './looking-pace.js';
 
 /** A draft that can be cut to the size that pays: its first k nodes are the best k of them, parents first. */
 export interface Draft {
@@ -26,18 +27,15 @@ export interface Drafter {
   readonly maxNodes: number;
   /** True if drafts are verified whole, whatever that costs. */
   readonly isFixed: boolean;
-  /** True while drafts are given up for a time. */
-  readonly isSuspended: boolean;
+  /** Whether it looks for drafts, if that is to be decided; a published method always does. */
+  readonly pace: LookingPace | undefined;
   /** True if it makes use of the model's rankings. */
   readonly wantsRanks: boolean;
   readonly prediction: PredictionUse;
   /** What may come next; `tokensLeft` is how many tokens the sequence may still commit. */
   draft(tokensLeft: number): Draft;
-  /**
-   * After a step that took as long as `plainSteps` plain ones: `drafted` are the nodes of the last draft that were
-   * verified, `committed` the tokens that came.
-   */
-  learn(drafted: readonly DraftNode[], committed: readonly number[], plainSteps: number): void;
+  /** After a step that drafted: `drafted` are the nodes that were verified, `committed` the tokens that came. */
+  learn(drafted: readonly DraftNode[], committed: readonly number[]): void;
   /** The likeliest tokens after the pair `(a, b)`, as the model ranked them; `isLast` if the newest token was chosen from it. */
   recycle(a: number, b: number, row: RankedRow, isLast: boolean): void;
   /** The sequence ended by itself: its answer may become history. */

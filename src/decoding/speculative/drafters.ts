@@ -7,9 +7,13 @@ import type { SourceName } from './draft-source.js';
 import type { DraftStores } from './draft-stores.js';
 import type { Drafter } from './drafter.js';
 import { FixedDrafter } from './fixed-drafter.js';
+import { Earnings, LookingPace } from './looking-pace.js';
 import { PublishedMethods } from './published/published-methods.js';
 
-export type SequenceDraft = Omit<AdaptiveDrafterOptions, 'calibrator' | 'store' | 'corpus' | 'sources'> & {
+export type SequenceDraft = Omit<
+  AdaptiveDrafterOptions,
+  'calibrator' | 'pace' | 'store' | 'corpus' | 'sources'
+> & {
   readonly method: DraftMethod;
   readonly scope: string;
   readonly temperature: number;
@@ -24,6 +28,7 @@ export class Drafters {
   readonly #stores: DraftStores;
   readonly #published = new PublishedMethods();
   readonly #calibrators = TEMPERATURE_BANDS.map(() => new Calibrator());
+  readonly #earnings = TEMPERATURE_BANDS.map(() => new Earnings());
 
   constructor(stores: DraftStores) {
     this.#stores = stores;
@@ -39,6 +44,7 @@ export class Drafters {
       ...rest,
       sources: new Set(onlyCheap ? sources.filter((name) => CHEAP_SOURCES.includes(name)) : sources),
       calibrator: this.#calibrators[band]!,
+      pace: new LookingPace(this.#earnings[band]!),
       store: this.#stores.scope(scope),
       corpus: this.#stores.corpus,
     });

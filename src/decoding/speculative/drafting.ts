@@ -9,17 +9,16 @@
  *             step-costs.ts
  *   verified  draft-rows.ts, acceptance.ts              one step, and the model's own choice at every row
  *   learnt    lessons.ts, draft-stores.ts               what came, whether it was drafted or not
+ *   earned    looking-pace.ts                           whether it pays to look in every step
  */
 
 import type { DraftStats } from '../../core/backend.js';
-import type { LogitRow } from '../logit-row.js';
-import type { DraftRows } from './draft-rows.js';
 import type { DraftStores } from './draft-stores.js';
 import type { Drafter } from './drafter.js';
 import { Drafters, type SequenceDraft } from './drafters.js';
 import { Lessons } from './lessons.js';
 import { StepCosts, type StepCostsOptions } from './step-costs.js';
-import type { DraftingLane, LaneOutcome, StepPlan } from './step-plan.js';
+import type { DraftingLane, LaneOutcome, PlannedLane, RowLogits, StepPlan } from './step-plan.js';
 import { StepPlanner } from './step-planner.js';
 
 export interface DraftingOptions extends StepCostsOptions {
@@ -55,7 +54,7 @@ export class Drafting {
     return this.#costs.areShort;
   }
 
-  /** Suspended sequences are those of the last step. */
+  /** Suspended sequences are those of the last step that look only now and then. */
   get state(): Omit<DraftStats, 'numericsClass'> {
     return {
       costRatios: this.#costs.ratios(this.#planner.context),
@@ -77,18 +76,14 @@ export class Drafting {
 
   /** After a step of `ms` milliseconds that followed the plan. */
   observe(plan: StepPlan, ms: number): void {
-    const plainMs = this.#costs.ms(plan.lanes.length, plan.context);
+    const { rows, lanes, context } = plan;
     this.#costs.observe(plan, ms);
-    this.#lessons.begin(plan, ms, plainMs);
+    const plainMs = this.#costs.ms(lanes.length, context);
+    this.#lessons.begin(plan, ms, plainMs, this.#costs.ms(rows * lanes.length, context) / plainMs);
   }
 
   /** What one lane of the step that was just observed gave; `logits` are those of its rows, if there are any. */
-  learn(
-    drafter: Drafter,
-    rows: DraftRows,
-    outcome: LaneOutcome,
-    logits: ((row: number) => LogitRow) | undefined,
-  ): void {
-    this.#lessons.learn(drafter, rows, outcome, logits);
+  learn(lane: PlannedLane, outcome: LaneOutcome, logits: RowLogits | undefined): void {
+    this.#lessons.learn(lane, outcome, logits);
   }
 }

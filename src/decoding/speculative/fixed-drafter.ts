@@ -20,7 +20,7 @@ export interface FixedDrafterOptions {
 export class FixedDrafter implements Drafter {
   readonly counters = new DraftCounters();
   readonly isFixed = true;
-  readonly isSuspended = false;
+  readonly pace = undefined;
   readonly wantsRanks = false;
   readonly prediction = { accepted: 0, rejected: 0 };
   readonly #options: FixedDrafterOptions;

@@ -1,12 +1,11 @@
 /** What is learnt from each step: by the drafters, by the stores, and about drafting itself. */
 
-import type { LogitRow } from '../logit-row.js';
 import type { DraftNode } from './draft-node.js';
 import type { DraftRows } from './draft-rows.js';
 import type { Drafter } from './drafter.js';
 import { rankRow } from './ranked-row.js';
 import { RankingBudget } from './ranking-budget.js';
-import type { LaneOutcome, StepPlan } from './step-plan.js';
+import type { LaneOutcome, PlannedLane, RowLogits, StepPlan } from './step-plan.js';
 import { ANY } from './trigram-store.js';
 
 /** Weight of the past in how well drafts kept their promise, per lane and step. */
@@ -15,12 +14,23 @@ const MEMORY = 0.999;
 const MAX_REJECTED = 2;
 const NOTHING: readonly DraftNode[] = [];
 
+/** What of the last step falls to one lane. */
+interface LaneShares {
+  /** Milliseconds of the step itself. */
+  readonly stepMs: number;
+  /** Milliseconds of looking, for a lane that looked. */
+  readonly lookMs: number;
+  /** Milliseconds of a plain step. */
+  readonly plainMs: number;
+  /** Plain steps that the further rows took, for a lane that drafted. */
+  readonly rowSteps: number;
+}
+
+const noShares: LaneShares = { stepMs: 0, lookMs: 0, plainMs: 1, rowSteps: 0 };
+
 export class Lessons {
   readonly #ranking = new RankingBudget();
-  /** Of the last step: plain steps that would have taken as long, and each lane's part of the drafting and of the step. */
-  #plainSteps = 1;
-  #laneDraftMs = 0;
-  #laneMs = 0;
+  #shares = noShares;
   /** Tokens of drafted steps, lately: as the tree had them, and as they came. */
   #predicted = 0;
   #realised = 0;
@@ -30,27 +40,43 @@ export class Lessons {
     return this.#realised === 0 ? undefined : this.#predicted / this.#realised;
   }
 
-  /** A step of `ms` milliseconds, where a plain one would have taken `plainMs`; its lanes follow. */
-  begin({ lanes, draftMs }: StepPlan, ms: number, plainMs: number): void {
+  /**
+   * A step of `ms` milliseconds, whose lanes follow. Steps of its kind take as long as `plainSteps` plain ones of
+   * `plainMs` each; a single one may have been held up.
+   */
+  begin({ lanes, draftMs, isProbe }: StepPlan, ms: number, plainMs: number, plainSteps: number): void {
     this.#ranking.step(ms);
-    this.#plainSteps = (ms + draftMs) / plainMs;
-    this.#laneDraftMs = draftMs / lanes.length;
-    this.#laneMs = ms / lanes.length;
+    const looked = lanes.filter((lane) => lane.looked).length;
+    const drafted = lanes.filter((lane) => lane.rows.tokens.length > 1).length;
+    this.#shares = {
+      stepMs: ms / lanes.length,
+      lookMs: draftMs / Math.max(1, looked),
+      plainMs: plainMs / lanes.length,
+      rowSteps: isProbe ? 0 : ((plainSteps - 1) * lanes.length) / Math.max(1, drafted),
+    };
   }
 
   /** What one lane of that step gave; `logits` are those of its rows, if there are any. */
-  learn(
-    drafter: Drafter,
-    rows: DraftRows,
-    outcome: LaneOutcome,
-    logits: ((row: number) => LogitRow) | undefined,
-  ): void {
+  learn({ drafter, rows, looked }: PlannedLane, outcome: LaneOutcome, logits: RowLogits | undefined): void {
+    if (drafter === undefined) return;
+    if (looked) this.#learnFrom(drafter, rows, outcome, logits);
+    else {
+      drafter.counters.note(NOTHING, NOTHING, outcome.committed.length);
+      drafter.pace?.skip();
+    }
+  }
+
+  #learnFrom(drafter: Drafter, rows: DraftRows, outcome: LaneOutcome, logits: RowLogits | undefined): void {
+    const startedAt = performance.now();
+    const { stepMs, lookMs, plainMs, rowSteps } = this.#shares;
     const { committed } = outcome;
     const drafted = rows.nodes.length === 1 ? NOTHING : rows.nodes.filter((node) => node !== undefined);
-    drafter.learn(drafted, committed, this.#plainSteps);
+    drafter.learn(drafted, committed);
     if (drafted.length > 0 && !drafter.isFixed) this.#compare(drafted, committed.length);
-    drafter.counters.noteTime(drafted.length, this.#laneDraftMs, this.#laneMs);
+    drafter.counters.noteTime(drafted.length, lookMs, stepMs);
     if (logits !== undefined && drafter.wantsRanks) this.#rank(drafter, rows, outcome, logits);
+    const gain = drafted.length === 0 ? 0 : committed.length - 1 - rowSteps;
+    drafter.pace?.look(gain, (lookMs + performance.now() - startedAt) / plainMs);
   }
 
   #compare(drafted: readonly DraftNode[], tokens: number): void {
@@ -59,12 +85,7 @@ export class Lessons {
     this.#realised = MEMORY * this.#realised + tokens;
   }
 
-  #rank(
-    drafter: Drafter,
-    rows: DraftRows,
-    { visited, before }: LaneOutcome,
-    logits: (row: number) => LogitRow,
-  ): void {
+  #rank(drafter: Drafter, rows: DraftRows, { visited, before }: LaneOutcome, logits: RowLogits): void {
     const { affordable } = this.#ranking;
     if (affordable === 0) return;
     const last = visited.at(-1)!;

@@ -1,5 +1,6 @@
 /** What a step is about to do, and what came of it: the words in which drafting and the scheduler speak. */
 
+import type { LogitRow } from '../logit-row.js';
 import type { DraftRows } from './draft-rows.js';
 import { plainRows } from './draft-rows.js';
 import type { Drafter } from './drafter.js';
@@ -18,6 +19,8 @@ export interface DraftingLane {
 export interface PlannedLane {
   readonly rows: DraftRows;
   readonly drafter: Drafter | undefined;
+  /** Whether the drafter was asked; it need not have known anything. */
+  readonly looked: boolean;
 }
 
 export interface StepPlan {
@@ -31,6 +34,9 @@ export interface StepPlan {
   readonly context: number;
 }
 
+/** Logits of a row of one lane. */
+export type RowLogits = (row: number) => LogitRow;
+
 /** What came of a lane in a step. */
 export interface LaneOutcome {
   /** Rows whose choice was taken. */
@@ -43,6 +49,9 @@ export interface LaneOutcome {
 
 /** One token for each lane. */
 export function plainPlan(lanes: readonly DraftingLane[], context: number): StepPlan {
-  const planned = lanes.map(({ anchor }) => ({ drafter: undefined, rows: plainRows(anchor) }));
-  return { rows: 1, lanes: planned, isProbe: false, draftMs: 0, context };
+  return { rows: 1, lanes: lanes.map(plainLane), isProbe: false, draftMs: 0, context };
+}
+
+export function plainLane({ anchor, drafter }: DraftingLane): PlannedLane {
+  return { drafter, rows: plainRows(anchor), looked: false };
 }

@@ -1,15 +1,15 @@
 /** Sizes each step: what all lanes have to draft, and how much of it pays. */
 
 import { chooseRows } from './choose-rows.js';
-import { fillUp, layOut, plainRows } from './draft-rows.js';
+import { fillUp, layOut } from './draft-rows.js';
 import type { Draft } from './drafter.js';
 import type { StepCosts } from './step-costs.js';
-import { type DraftingLane, type PlannedLane, plainPlan, type StepPlan } from './step-plan.js';
+import { type DraftingLane, type PlannedLane, plainLane, plainPlan, type StepPlan } from './step-plan.js';
 
 const SMOOTHING = 0.1;
 
 interface Looked {
-  /** By lane; undefined for those that do not draft. */
+  /** By lane; undefined for those that did not look. */
   readonly drafts: readonly (Draft | undefined)[];
   readonly trees: Draft[];
   /** Drafted tokens that each of the trees may have. */
@@ -17,7 +17,7 @@ interface Looked {
 }
 
 export class StepPlanner {
-  /** Of the last step: lanes whose drafts are given up for a time, and cached tokens of the longest lane. */
+  /** Of the last step: lanes that look for drafts only now and then, and cached tokens of the longest lane. */
   suspended = 0;
   context = 0;
   readonly #costs: StepCosts;
@@ -34,8 +34,8 @@ export class StepPlanner {
   /** `roomRows` is what the cache has room for per lane. */
   plan(lanes: readonly DraftingLane[], roomRows: number): StepPlan {
     this.context = lanes.reduce((most, { cached }) => Math.max(most, cached), 0);
-    this.suspended = 0;
-    if (lanes.every(({ drafter }) => drafter === undefined)) return plainPlan(lanes, this.context);
+    this.suspended = lanes.reduce((count, { drafter }) => count + (drafter?.pace?.isResting ? 1 : 0), 0);
+    if (!lanes.some(looks)) return plainPlan(lanes, this.context);
     return this.#planDrafts(lanes, Math.min(roomRows, Math.floor(this.#maxRows / lanes.length)));
   }
 
@@ -52,13 +52,15 @@ export class StepPlanner {
       ms: (rows) => this.#costs.ms(rows * lanes.length, context) + this.#rowMs * rows,
     });
     let widest = 1;
-    const planned = lanes.map(({ anchor, drafter }, lane): PlannedLane => {
-      if (drafter === undefined) return { drafter, rows: plainRows(anchor) };
+    const planned = lanes.map((lane, i): PlannedLane => {
+      const { anchor, drafter } = lane;
+      const draft = drafts[i];
+      if (drafter === undefined || draft === undefined) return plainLane(lane);
       const width = drafter.isFixed ? limit : (probed ?? chosen);
       const nodes = Math.min(width - 1, drafter.maxNodes);
-      const rows = fillUp(layOut(anchor, drafts[lane]!.nodes, nodes), probed ?? 1);
+      const rows = fillUp(layOut(anchor, draft.nodes, nodes), probed ?? 1);
       widest = Math.max(widest, rows.tokens.length);
-      return { drafter, rows };
+      return { drafter, rows, looked: true };
     });
     const draftMs = performance.now() - startedAt;
     this.#rowMs += SMOOTHING * (draftMs / chosen - this.#rowMs);
@@ -68,14 +70,18 @@ export class StepPlanner {
   #look(lanes: readonly DraftingLane[]): Looked {
     const trees: Draft[] = [];
     const maxNodes: number[] = [];
-    const drafts = lanes.map(({ drafter, tokensLeft }) => {
-      if (drafter === undefined) return undefined;
-      const draft = drafter.draft(tokensLeft);
+    const drafts = lanes.map((lane) => {
+      if (!looks(lane)) return undefined;
+      const draft = lane.drafter!.draft(lane.tokensLeft);
       trees.push(draft);
-      maxNodes.push(drafter.maxNodes);
-      if (drafter.isSuspended) this.suspended++;
+      maxNodes.push(lane.drafter!.maxNodes);
       return draft;
     });
     return { drafts, trees, maxNodes };
   }
+}
+
+/** Whether the lane is to look for drafts. */
+function looks({ drafter }: DraftingLane): boolean {
+  return drafter !== undefined && drafter.pace?.isDue !== false;
 }

@@ -3,17 +3,13 @@
  * per lane is a plain step.
  */
 
-import type { LogitRow } from '../../decoding/logit-row.js';
 import { acceptDraft } from '../../decoding/speculative/acceptance.js';
 import type { Drafting } from '../../decoding/speculative/drafting.js';
 import { isNearTie } from '../../decoding/speculative/near-tie.js';
-import type { PlannedLane, StepPlan } from '../../decoding/speculative/step-plan.js';
+import type { PlannedLane, RowLogits, StepPlan } from '../../decoding/speculative/step-plan.js';
 import type { LaneCache } from '../kv-cache/lane-cache.js';
 import type { ForwardRequest } from '../runner/runner.js';
 import type { Sequence } from '../sequence/sequence.js';
-
-/** Logits of a row of one lane. */
-export type RowLogits = (row: number) => LogitRow;
 
 export class DraftSteps {
   readonly #drafting: Drafting;
@@ -36,7 +32,8 @@ export class DraftSteps {
   }
 
   /** Takes what the rows of one lane gave; the rows that were not visited leave the cache. */
-  accept(sequence: Sequence, lane: number, { rows, drafter }: PlannedLane, logits: RowLogits): number {
+  accept(sequence: Sequence, lane: number, planned: PlannedLane, logits: RowLogits): number {
+    const { rows, drafter } = planned;
     const cached = this.#cache.length(lane) - rows.tokens.length;
     const before = sequence.tokens.length;
     const visited = acceptDraft(
@@ -55,7 +52,7 @@ export class DraftSteps {
       sequence.drafter?.counters.note([], [], committed.length);
     } else {
       const outcome = { visited, committed, before: sequence.tokens.at(before - 2) };
-      this.#drafting.learn(drafter, rows, outcome, logits);
+      this.#drafting.learn(planned, outcome, logits);
     }
     return committed.length;
   }
@@ -63,20 +60,24 @@ export class DraftSteps {
 
 /** All rows of the plan, those of narrower lanes padded. */
 export function requestOf({ rows, lanes }: StepPlan): ForwardRequest {
-  const logitRows = lanes.flatMap((lane, i) => lane.rows.tokens.map((_, row) => i * rows + row));
-  const padded = (values: readonly number[], filler: number) => [
-    ...values,
-    ...Array<number>(rows - values.length).fill(filler),
-  ];
+  const tokenIds = new Int32Array(lanes.length * rows);
+  const parents = new Int32Array(lanes.length * rows).fill(-1);
+  const counts = new Int32Array(lanes.length);
+  const logitRows: number[] = [];
+  for (const [lane, { rows: own }] of lanes.entries()) {
+    const first = lane * rows;
+    counts[lane] = own.tokens.length;
+    tokenIds.fill(own.tokens[0]!, first, first + rows);
+    tokenIds.set(own.tokens, first);
+    parents.set(own.parents, first);
+    for (let row = 0; row < own.tokens.length; row++) logitRows.push(first + row);
+  }
   const request = {
     firstLane: 0,
     lanes: lanes.length,
     rows,
-    tokenIds: Int32Array.from(lanes.flatMap((lane) => padded(lane.rows.tokens, lane.rows.tokens[0]!))),
+    tokenIds,
     logitRows: Int32Array.from(logitRows),
   };
-  if (rows === 1) return request;
-  const counts = Int32Array.from(lanes, (lane) => lane.rows.tokens.length);
-  const parents = Int32Array.from(lanes.flatMap((lane) => padded(lane.rows.parents, -1)));
-  return { ...request, trees: { counts, parents } };
+  return rows === 1 ? request : { ...request, trees: { counts, parents } };
 }

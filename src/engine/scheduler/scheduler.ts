@@ -8,13 +8,13 @@
 
 import { logitRow } from '../../decoding/logit-row.js';
 import type { Drafting } from '../../decoding/speculative/drafting.js';
-import type { PlannedLane } from '../../decoding/speculative/step-plan.js';
+import type { PlannedLane, RowLogits } from '../../decoding/speculative/step-plan.js';
 import type { PrefixCache } from '../kv-cache/prefix-cache.js';
 import type { Runner } from '../runner/runner.js';
 import type { Generation } from '../sequence/generation.js';
 import { embeddedRows } from '../sequence/image-span.js';
 import type { Sequence } from '../sequence/sequence.js';
-import { DraftSteps, type RowLogits, requestOf } from './draft-steps.js';
+import { DraftSteps, requestOf } from './draft-steps.js';
 import type { LaneTable } from './lane-table.js';
 import { Occupancy } from './occupancy.js';
 import { PrefixReuse } from './prefix-reuse.js';

@@ -9,8 +9,8 @@ import { DraftStores } from '../../../../src/decoding/speculative/draft-stores.j
 import { type DraftRules, DraftTree } from '../../../../src/decoding/speculative/draft-tree.js';
 import { Drafting } from '../../../../src/decoding/speculative/drafting.js';
 import { featuresOf } from '../../../../src/decoding/speculative/features.js';
+import { Earnings, LookingPace } from '../../../../src/decoding/speculative/looking-pace.js';
 import { StepProbe } from '../../../../src/decoding/speculative/step-probe.js';
-import { Suspension } from '../../../../src/decoding/speculative/suspension.js';
 
 const timingsOf = (ms: (rows: number) => number): StepTiming[] =>
   [1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64].map((rows) => ({ rows, context: 64, ms: ms(rows) }));
@@ -193,7 +193,7 @@ describe('drafting over many steps', () => {
       });
       drafting.observe(plan, ms(plan.rows, step));
       const outcome = { visited, committed: tokens.slice(before), before: tokens[before - 2] };
-      drafting.learn(drafter, rows, outcome, () => ({
+      drafting.learn(plan.lanes[0]!, outcome, () => ({
         values: new Float32Array(1),
         peaks: undefined,
       }));
@@ -276,26 +276,52 @@ describe('drafting over many steps', () => {
   });
 });
 
-describe('suspension', () => {
-  it('pauses drafts that do not pay, longer each time, and ends the pauses', () => {
-    const suspension = new Suspension();
-    const pauses: number[] = [];
-    for (let step = 0, pause = 0; step < 2000; step++) {
-      suspension.note(1, 1.2);
-      if (suspension.active) pause++;
-      else if (pause > 0) {
-        pauses.push(pause);
-        pause = 0;
-      }
-    }
-    expect(pauses.slice(0, 5)).toEqual([32, 64, 128, 256, 512]);
+describe('the pace of looking', () => {
+  /** The steps that look, of so many. */
+  function looks(pace: LookingPace, steps: number, gain: (step: number) => number): number[] {
+    return Array.from({ length: steps }, (_, step) => step).filter((step) => {
+      const isDue = pace.isDue;
+      if (isDue) pace.look(gain(step), 0.05);
+      else pace.skip();
+      return isDue;
+    });
+  }
+
+  it('slows down where nothing is found, and stays slow', () => {
+    const steps = looks(new LookingPace(new Earnings()), 500, () => 0);
+    expect(steps.length).toBeLessThan(100);
+    expect(steps.at(-1)! - steps.at(-2)!).toBe(33);
   });
 
-  it('leaves drafts that pay alone', () => {
-    const suspension = new Suspension();
-    for (let step = 0; step < 1000; step++) {
-      suspension.note(step % 2 === 0 ? 3 : 1, 1.5);
-      expect(suspension.active).toBe(false);
+  it('is that of every step where drafts pay, also if only one in ten does', () => {
+    expect(looks(new LookingPace(new Earnings()), 500, (step) => (step % 10 === 0 ? 1 : 0))).toHaveLength(
+      500,
+    );
+  });
+
+  it('is that of every step where looking takes next to nothing', () => {
+    const pace = new LookingPace(new Earnings());
+    for (let step = 0; step < 500; step++) {
+      expect(pace.isDue).toBe(true);
+      pace.look(0, 0.009);
     }
+  });
+
+  it('picks up when something is found', () => {
+    const steps = looks(new LookingPace(new Earnings()), 400, (step) => (step < 200 ? 0 : 2));
+    expect(steps.filter((step) => step >= 240)).toHaveLength(160);
+  });
+
+  it('slows down where verifying loses more than it gives', () => {
+    const steps = looks(new LookingPace(new Earnings()), 500, (step) => (step % 3 === 0 ? 1 : -1));
+    expect(steps.length).toBeLessThan(120);
+  });
+
+  it('begins as the sequences before it ended, but with a look', () => {
+    const all = new Earnings();
+    looks(new LookingPace(all), 500, () => 0);
+    const steps = looks(new LookingPace(all), 100, () => 0);
+    expect(steps[0]).toBe(0);
+    expect(steps.length).toBeLessThan(10);
   });
 });

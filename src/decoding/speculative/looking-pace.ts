@@ -1,0 +1,78 @@
+/**
+ * The last line of "never slower": whether looking for drafts earns the time that it takes. Where the text is new it finds
+ * little; then a sequence looks only now and then, until it finds something again.
+ */
+
+/** Weight of what was earned before, per look. */
+const MEMORY = 0.985;
+/** So many looks are made before they are judged, and of those of other sequences so many count. */
+const TRIAL = 48;
+/** Most steps between two looks while looking does not pay. */
+const LONGEST_REST = 32;
+/** A find that is worth more steps than this ends the rest; with every look that earns nothing it gets twice as long. */
+const FIND = 1;
+/** Part of a step that a look may lose and go on: what it learns may be worth a lot. */
+const BEARABLE = 0.02;
+
+/** What looks earned and what they took lately, in plain steps. */
+export class Earnings {
+  looks = 0;
+  gain = 0;
+  cost = 0;
+
+  /** `gain` is negative where verifying took longer than the tokens were worth. */
+  add(gain: number, cost: number): void {
+    this.looks = MEMORY * this.looks + 1;
+    this.gain = MEMORY * this.gain + gain;
+    this.cost = MEMORY * this.cost + cost;
+  }
+
+  /** The same rates, as if so many looks had shown them; what was lost to wrong drafts the calibrator has learnt from. */
+  asSeenIn(looks: number): Earnings {
+    const scaled = new Earnings();
+    const share = Math.min(1, looks / Math.max(1, this.looks));
+    scaled.looks = share * this.looks;
+    scaled.gain = share * Math.max(0, this.gain);
+    scaled.cost = share * this.cost;
+    return scaled;
+  }
+}
+
+export class LookingPace {
+  readonly #all: Earnings;
+  readonly #own: Earnings;
+  #rest = 0;
+  /** Steps without a look since the last one. */
+  #rested = 0;
+
+  /** `all` are the earnings of all sequences, which it adds to. */
+  constructor(all: Earnings) {
+    this.#all = all;
+    this.#own = all.asSeenIn(TRIAL);
+  }
+
+  /** True while looking does not pay. */
+  get isResting(): boolean {
+    const { looks, gain, cost } = this.#own;
+    return looks >= TRIAL - 1 && gain + BEARABLE * looks < cost;
+  }
+
+  /** Whether the next step looks. */
+  get isDue(): boolean {
+    return !this.isResting || this.#rested >= this.#rest;
+  }
+
+  /** A step without a look. */
+  skip(): void {
+    this.#rested++;
+  }
+
+  /** A step with one. */
+  look(gain: number, cost: number): void {
+    this.#own.add(gain, cost);
+    this.#all.add(gain, cost);
+    this.#rested = 0;
+    if (gain > FIND) this.#rest = 0;
+    else if (gain <= cost) this.#rest = Math.min(LONGEST_REST, Math.max(1, 2 * this.#rest));
+  }
+}
