@@ -5,6 +5,9 @@
 
 /** Weight of what was earned before, per look. */
 const MEMORY = 0.985;
+/** How fast what a look is thought to take follows what one took. */
+const FALL = 0.2;
+const RISE = 0.02;
 /** So many looks are made before they are judged, and of those of other sequences so many count. */
 const TRIAL = 48;
 /** Most steps between two looks while looking does not pay. */
@@ -14,26 +17,27 @@ const FIND = 1;
 /** Part of a step that a look may lose and go on: what it learns may be worth a lot. */
 const BEARABLE = 0.02;
 
-/** What looks earned and what they took lately, in plain steps. */
+/** What looks earned lately, and what one takes, in plain steps. */
 export class Earnings {
   looks = 0;
   gain = 0;
-  cost = 0;
+  /** Of one look. Code that runs for the first time, or is held up, takes many times longer: that hardly counts. */
+  cost = Number.POSITIVE_INFINITY;
 
   /** `gain` is negative where verifying took longer than the tokens were worth. */
   add(gain: number, cost: number): void {
     this.looks = MEMORY * this.looks + 1;
     this.gain = MEMORY * this.gain + gain;
-    this.cost = MEMORY * this.cost + cost;
+    const rate = cost < this.cost ? FALL : RISE;
+    this.cost = Number.isFinite(this.cost) ? this.cost + rate * (cost - this.cost) : cost;
   }
 
-  /** The same rates, as if so many looks had shown them; what was lost to wrong drafts the calibrator has learnt from. */
+  /** The same rate, as if so many looks had shown it; what was lost to wrong drafts the calibrator has learnt from. */
   asSeenIn(looks: number): Earnings {
     const scaled = new Earnings();
     const share = Math.min(1, looks / Math.max(1, this.looks));
     scaled.looks = share * this.looks;
     scaled.gain = share * Math.max(0, this.gain);
-    scaled.cost = share * this.cost;
     return scaled;
   }
 }
@@ -53,8 +57,8 @@ export class LookingPace {
 
   /** True while looking does not pay. */
   get isResting(): boolean {
-    const { looks, gain, cost } = this.#own;
-    return looks >= TRIAL - 1 && gain + BEARABLE * looks < cost;
+    const { looks, gain } = this.#own;
+    return looks >= TRIAL - 1 && gain + (BEARABLE - this.#all.cost) * looks < 0;
   }
 
   /** Whether the next step looks. */
