@@ -94,7 +94,7 @@ export class AdaptiveDrafter implements Drafter {
     return this.#tree;
   }
 
-  learn(drafted: readonly DraftNode[], committed: readonly number[]): void {
+  learn(drafted: readonly DraftNode[], committed: readonly number[]): boolean {
     const { calibrator } = this.#options;
     const accepted: DraftNode[] = [];
     let candidates = this.#tree?.children;
@@ -114,6 +114,7 @@ export class AdaptiveDrafter implements Drafter {
     this.counters.note(drafted, accepted, committed.length);
     this.counters.rejectedByGrammar += this.#tree?.rejectedByGrammar ?? 0;
     if (this.#guess >= 0) this.#notePrediction(drafted, accepted);
+    return likeliest(this.#tree?.children)?.token === committed[0];
   }
 
   recycle(a: number, b: number, row: RankedRow, isLast: boolean): void {
@@ -176,4 +177,10 @@ export class AdaptiveDrafter implements Drafter {
     note(drafted, this.#predictionTried);
     note(accepted, this.#predictionAccepted);
   }
+}
+
+function likeliest(nodes: readonly DraftNode[] | undefined): DraftNode | undefined {
+  let best: DraftNode | undefined;
+  for (const node of nodes ?? []) if (best === undefined || node.reach > best.reach) best = node;
+  return best;
 }

@@ -34,8 +34,11 @@ export interface Drafter {
   readonly prediction: PredictionUse;
   /** What may come next; `tokensLeft` is how many tokens the sequence may still commit. */
   draft(tokensLeft: number): Draft;
-  /** After a step that drafted: `drafted` are the nodes that were verified, `committed` the tokens that came. */
-  learn(drafted: readonly DraftNode[], committed: readonly number[]): void;
+  /**
+   * After a step that looked: `drafted` are the nodes that were verified, `committed` the tokens that came. True if the
+   * first of them was the likeliest of what was found, drafted or not.
+   */
+  learn(drafted: readonly DraftNode[], committed: readonly number[]): boolean;
   /** The likeliest tokens after the pair `(a, b)`, as the model ranked them; `isLast` if the newest token was chosen from it. */
   recycle(a: number, b: number, row: RankedRow, isLast: boolean): void;
   /** The sequence ended by itself: its answer may become history. */

@@ -39,7 +39,7 @@ export class FixedDrafter implements Drafter {
     return { nodes, nextReach: 0, grow: () => false };
   }
 
-  learn(drafted: readonly DraftNode[], committed: readonly number[]): void {
+  learn(drafted: readonly DraftNode[], committed: readonly number[]): boolean {
     const accepted: DraftNode[] = [];
     for (const token of committed) {
       const parent = accepted.at(-1);
@@ -48,6 +48,7 @@ export class FixedDrafter implements Drafter {
       accepted.push(next);
     }
     this.counters.note(drafted, accepted, committed.length);
+    return accepted.length > 0;
   }
 
   recycle(): void {}

@@ -12,6 +12,8 @@ import { ANY } from './trigram-store.js';
 const MEMORY = 0.999;
 /** Rows of a rejected draft that the stores still learn from. */
 const MAX_REJECTED = 2;
+/** A lane's part of a step takes longer in any model; looking is not measured by less. */
+const SHORTEST_MS = 0.25;
 const NOTHING: readonly DraftNode[] = [];
 
 /** What of the last step falls to one lane. */
@@ -51,7 +53,7 @@ export class Lessons {
     this.#shares = {
       stepMs: ms / lanes.length,
       lookMs: draftMs / Math.max(1, looked),
-      plainMs: plainMs / lanes.length,
+      plainMs: Math.max(plainMs / lanes.length, SHORTEST_MS),
       rowSteps: isProbe ? 0 : ((plainSteps - 1) * lanes.length) / Math.max(1, drafted),
     };
   }
@@ -71,12 +73,12 @@ export class Lessons {
     const { stepMs, lookMs, plainMs, rowSteps } = this.#shares;
     const { committed } = outcome;
     const drafted = rows.nodes.length === 1 ? NOTHING : rows.nodes.filter((node) => node !== undefined);
-    drafter.learn(drafted, committed);
+    const wasRight = drafter.learn(drafted, committed);
     if (drafted.length > 0 && !drafter.isFixed) this.#compare(drafted, committed.length);
     drafter.counters.noteTime(drafted.length, lookMs, stepMs);
     if (logits !== undefined && drafter.wantsRanks) this.#rank(drafter, rows, outcome, logits);
     const gain = drafted.length === 0 ? 0 : committed.length - 1 - rowSteps;
-    drafter.pace?.look(gain, (lookMs + performance.now() - startedAt) / plainMs);
+    drafter.pace?.look(gain, (lookMs + performance.now() - startedAt) / plainMs, wasRight);
   }
 
   #compare(drafted: readonly DraftNode[], tokens: number): void {

@@ -12,7 +12,7 @@ const RISE = 0.02;
 const TRIAL = 48;
 /** Most steps between two looks while looking does not pay. */
 const LONGEST_REST = 32;
-/** A find that is worth more steps than this ends the rest; with every look that earns nothing it gets twice as long. */
+/** A find that is worth more steps than this ends the rest; every look that was right halves it, every other doubles it. */
 const FIND = 1;
 /** Part of a step that a look may lose and go on: what it learns may be worth a lot. */
 const BEARABLE = 0.02;
@@ -71,12 +71,13 @@ export class LookingPace {
     this.#rested++;
   }
 
-  /** A step with one. */
-  look(gain: number, cost: number): void {
+  /** A step with one; `wasRight` if what it found came, though it need not have been worth drafting. */
+  look(gain: number, cost: number, wasRight: boolean): void {
     this.#own.add(gain, cost);
     this.#all.add(gain, cost);
     this.#rested = 0;
     if (gain > FIND) this.#rest = 0;
-    else if (gain <= cost) this.#rest = Math.min(LONGEST_REST, Math.max(1, 2 * this.#rest));
+    else if (wasRight) this.#rest = Math.floor(this.#rest / 2);
+    else this.#rest = Math.min(LONGEST_REST, Math.max(1, 2 * this.#rest));
   }
 }

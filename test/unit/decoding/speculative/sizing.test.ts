@@ -281,7 +281,7 @@ describe('the pace of looking', () => {
   function looks(pace: LookingPace, steps: number, gain: (step: number) => number): number[] {
     return Array.from({ length: steps }, (_, step) => step).filter((step) => {
       const isDue = pace.isDue;
-      if (isDue) pace.look(gain(step), 0.05);
+      if (isDue) pace.look(gain(step), 0.05, gain(step) > 0);
       else pace.skip();
       return isDue;
     });
@@ -303,7 +303,7 @@ describe('the pace of looking', () => {
     const pace = new LookingPace(new Earnings());
     for (let step = 0; step < 500; step++) {
       expect(pace.isDue).toBe(true);
-      pace.look(0, 0.009);
+      pace.look(0, 0.009, false);
     }
   });
 
