@@ -220,8 +220,8 @@ describe('drafting over many steps', () => {
   });
 
   it.each([
-    ['rises', (rows: number) => 10 + 10 * rows, [1, 1, 2, 2, 4, 4, 8, 8]],
-    ['hardly rises', (rows: number) => 10 + rows, [1, 1, 2, 2, 4, 4, 8, 8, 16, 16, 32, 32]],
+    ['rises', (rows: number) => 10 + 10 * rows, [1, 1, 2, 2, 4, 4]],
+    ['hardly rises', (rows: number) => 10 + rows, [1, 1, 2, 2, 4, 4, 8, 8, 16, 16]],
     ['is free', () => 10, [1, 1, 2, 2, 4, 4, 8, 8, 16, 16, 32, 32, 64, 64]],
   ])(
     'measures widths on its first steps, up to one that would hold up others: the curve %s',
