@@ -10,7 +10,7 @@ export class TokenTable {
   readonly #pieces: (string | undefined)[] = [];
   /** Filled on first use: most of a large vocabulary never appears. */
   readonly #bytes: (Uint8Array | undefined)[] = [];
-  /** Null for bytes that are not whole characters. */
+  /** Filled on first use as well; null for bytes that are not whole characters. */
   readonly #texts: (string | null | undefined)[] = [];
   readonly #idOf = new Map<string, number>();
   readonly #decoder: TokenDecoder;
@@ -56,8 +56,9 @@ export class TokenTable {
 
   /** Inside a text; undefined if the bytes are not whole characters. */
   text(id: number): string | undefined {
-    this.#texts[id] ??= wholeText(this.bytes(id));
-    return this.#texts[id] ?? undefined;
+    let text = this.#texts[id];
+    if (text === undefined) text = this.#texts[id] = wholeText(this.bytes(id));
+    return text ?? undefined;
   }
 }
 

@@ -2,7 +2,7 @@
  * trimtab_draft_cost_ratio{model,rows}             time of a step of so many rows, as measured, over that of one row
  * trimtab_draft_store_bytes{model,layer}           what drafting remembers: trigrams, history; base for a corpus
  * trimtab_draft_store_evictions_total{model}       tri-grams and tenants that were dropped for want of room
- * trimtab_draft_suspended_sequences{model}         sequences whose drafts did not pay lately
+ * trimtab_draft_suspended_sequences{model}         sequences that look for drafts only now and then
  * trimtab_draft_predicted_over_realised_tokens{model}  tokens that drafted steps promised over those that came
  * trimtab_draft_numerics_class{model,class}        1 for the class of the model, see docs/draft-verification.md
  *
