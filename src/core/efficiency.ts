@@ -123,6 +123,12 @@ export const automaticDrafts: DraftVerification = {
   strict: false,
 };
 
+/** Whether it is left to the engine where, and from what, drafts pay. */
+export function isAutomatic({ method, maxTokens, sources }: DraftVerification): boolean {
+  const { length } = draftSources;
+  return method === 'adaptive' && maxTokens === 'auto' && new Set(sources).size === length;
+}
+
 const draftVerification = z.strictObject({
   method: z.enum(draftMethods).default(automaticDrafts.method),
   max_tokens: z

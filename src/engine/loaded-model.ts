@@ -18,8 +18,10 @@ export interface LoadedModel {
   readonly eosTokenIds: readonly number[];
   /** What this model gives requests that say nothing. */
   readonly efficiency?: EfficiencyOptions | undefined;
-  /** What steps cost, if that is known beforehand. */
+  /** What steps cost, if that is known for good. */
   readonly stepTimings?: readonly StepTiming[];
+  /** What they cost when the model was loaded. */
+  readonly firstTimings?: readonly StepTiming[] | undefined;
   /** Everything that the time of a step depends on: model, runtime, threads, processor. */
   readonly machine?: string;
   /** Where what drafting learnt is kept. */

@@ -25,7 +25,7 @@ export const loadModel: LoadModel = async (options): Promise<LoadedModel> => {
     eyes && (await Vision.load(eyes, checkpoint, visualTokens(tokenizer, eyes), limits, threads));
   const kernels = options.optimizeFor !== 'throughput';
   const runner = await ModelRunner.load(compiled, checkpoint, threads, { kernels });
-  await warmUp(runner);
+  const firstTimings = await warmUp(runner);
   const fromTokenizer = tokenizer.eosTokenId === undefined ? [] : [tokenizer.eosTokenId];
   const answerFormat = detectAnswerFormat(tokenizer);
   return {
@@ -33,6 +33,7 @@ export const loadModel: LoadModel = async (options): Promise<LoadedModel> => {
     efficiency: options.efficiency,
     draftCorpus: options.draftCorpus,
     draftFolder: join(cacheDir, 'drafts'),
+    firstTimings,
     machine: JSON.stringify([compiled.key, threads, runner.rowsAreExact, runtimeVersion, cpus()[0]?.model]),
     tokenizer,
     ...(vision === undefined ? {} : { vision }),

@@ -37,7 +37,8 @@ async function say(
   sources: readonly DraftSourceName[] = draftSources,
 ) {
   harness.model.runner.say([...script, BYTE_EOS]);
-  const efficiency = { draftVerification: { ...automaticDrafts, sources } };
+  // More than `auto`, which would leave steps as short as these alone.
+  const efficiency = { draftVerification: { ...automaticDrafts, maxTokens: 63, sources } };
   const stop = { maxTokens: LENGTH + 8 };
   const asked = generateRequest({ prompt: 'Go on.', stop, efficiency, ...request });
   const { usage, choices } = await harness.submit(asked).result;

@@ -15,7 +15,8 @@ const LENGTH = 48;
 
 const secretOf = (seed: number): number[] => seededTokens(seed, LENGTH, 90).map((token) => 0x20 + token);
 
-const on = { efficiency: { draftVerification: automaticDrafts } };
+/** More than `auto`, which would leave steps as short as these alone. */
+const on = { efficiency: { draftVerification: { ...automaticDrafts, maxTokens: 63 } } };
 
 /** What a model that says `script` drafts for a request: tokens that were accepted. */
 async function say(

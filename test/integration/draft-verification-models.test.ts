@@ -64,7 +64,8 @@ describe.each([
   const acceptedIn = (results: readonly Result[]): number =>
     results.reduce((sum, { usage }) => sum + (usage.efficiency?.draftVerification?.acceptedTokens ?? 0), 0);
 
-  const drafts = (strict: boolean): DraftVerification => ({ ...automaticDrafts, strict });
+  /** More than `auto`, which would leave steps as short as these alone. */
+  const drafts = (strict: boolean): DraftVerification => ({ ...automaticDrafts, maxTokens: 63, strict });
 
   it.each([
     ['where rounding cannot change them', isRounded ? {} : { draftVerification: drafts(false) }],

@@ -251,21 +251,28 @@ describe('with drafts as without', () => {
   });
 });
 
-describe('steps of less than twenty milliseconds', () => {
-  const draftedBy = async (request: RequestOverrides): Promise<number> => {
-    const model = { ...fakeModel(), stepTimings: freeVerification.map((timing) => ({ ...timing, ms: 1 })) };
+describe('short steps', () => {
+  const draftedIn = async (ms: number, request: RequestOverrides): Promise<number> => {
+    const model = { ...fakeModel(), stepTimings: freeVerification.map((timing) => ({ ...timing, ms })) };
     const { usage } = await new ModelHarness(model, {}).run({ prompt: repetitive, ...long, ...request });
     return usage.efficiency!.draftVerification!.draftedTokens;
   };
 
   it('are plain unless somebody asks for drafts', async () => {
-    expect(await draftedBy({})).toBe(0);
-    expect(await draftedBy(on)).toBeGreaterThan(0);
+    expect(await draftedIn(10, {})).toBe(0);
+    expect(await draftedIn(10, on)).toBeGreaterThan(0);
   });
 
-  it('draft for whoever brings a prediction', async () => {
+  it('of a millisecond draft only for whoever brings a prediction, and only that', async () => {
     const prediction = await answerOf({ prompt: repetitive, ...long });
-    expect(await draftedBy({ prediction })).toBeGreaterThan(0);
+    expect(await draftedIn(1, on)).toBe(0);
+    expect(await draftedIn(1, { prediction })).toBeGreaterThan(0);
+    expect(await draftedIn(0.2, { prediction })).toBe(0);
+  });
+
+  it('draft as they are told where more is said than auto', async () => {
+    const draftVerification = { ...automaticDrafts, maxTokens: 8 };
+    expect(await draftedIn(1, { efficiency: { draftVerification } })).toBeGreaterThan(0);
   });
 });
 

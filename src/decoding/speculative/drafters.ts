@@ -20,7 +20,6 @@ export type SequenceDraft = Omit<
   readonly sources: readonly SourceName[];
 };
 
-const CHEAP_SOURCES: readonly SourceName[] = ['grammar', 'prediction', 'context', 'history'];
 /** Calibration differs with how much chance is in the choice; a table for each of these temperatures. */
 const TEMPERATURE_BANDS = [0, 0.5, 1, Number.POSITIVE_INFINITY] as const;
 
@@ -34,15 +33,14 @@ export class Drafters {
     this.#stores = stores;
   }
 
-  /** `onlyCheap` leaves out sources that take longer to look things up in. */
-  open({ method, scope, temperature, sources, ...rest }: SequenceDraft, onlyCheap: boolean): Drafter {
+  open({ method, scope, temperature, sources, ...rest }: SequenceDraft): Drafter {
     if (method !== 'adaptive') {
       return new FixedDrafter({ ...rest, method: this.#published.open(method, scope) });
     }
     const band = TEMPERATURE_BANDS.findIndex((limit) => temperature <= limit);
     return new AdaptiveDrafter({
       ...rest,
-      sources: new Set(onlyCheap ? sources.filter((name) => CHEAP_SOURCES.includes(name)) : sources),
+      sources: new Set(sources),
       calibrator: this.#calibrators[band]!,
       pace: new LookingPace(this.#earnings[band]!),
       store: this.#stores.scope(scope),

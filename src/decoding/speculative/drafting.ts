@@ -17,7 +17,7 @@ import type { DraftStores } from './draft-stores.js';
 import type { Drafter } from './drafter.js';
 import { Drafters, type SequenceDraft } from './drafters.js';
 import { Lessons } from './lessons.js';
-import { StepCosts, type StepCostsOptions } from './step-costs.js';
+import { type Demand, StepCosts, type StepCostsOptions } from './step-costs.js';
 import type { DraftingLane, LaneOutcome, PlannedLane, RowLogits, StepPlan } from './step-plan.js';
 import { StepPlanner } from './step-planner.js';
 
@@ -49,9 +49,9 @@ export class Drafting {
     return this.#costs.isKnown;
   }
 
-  /** True where looking for drafts may cost more than they save. */
-  get stepsAreShort(): boolean {
-    return this.#costs.areShort;
+  /** Whether steps of the model are long enough for drafts to pay. */
+  paysFor(demand: Demand): boolean {
+    return this.#costs.allow(demand);
   }
 
   /** Suspended sequences are those of the last step that look only now and then. */
@@ -66,7 +66,7 @@ export class Drafting {
   }
 
   begin(sequence: SequenceDraft): Drafter {
-    return this.#drafters.open(sequence, this.#costs.areTiny);
+    return this.#drafters.open(sequence);
   }
 
   /** Decides how many rows each lane gets in the next step; `roomRows` is what the cache has room for per lane. */

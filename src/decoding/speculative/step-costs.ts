@@ -7,16 +7,17 @@ import { StepProbe } from './step-probe.js';
 export interface StepCostsOptions {
   /** What steps cost, if that is known for good. */
   readonly timings?: readonly StepTiming[] | undefined;
-  /** Otherwise it is measured when drafts are first wanted, unless an earlier run of the program did. */
+  /** What was measured beforehand; without it, what is missing is measured when drafts are first wanted. */
   readonly measured?: readonly StepTiming[] | undefined;
   /** Hears of what was measured, for the next run. */
   keep?(measured: readonly StepTiming[]): void;
 }
 
-/** Drafts seldom earn in shorter steps what looking for them costs: nobody looks unless asked. */
-const SHORT_STEP_MS = 20;
-/** A model whose steps are shorter drafts only from what costs next to nothing to look up. */
-const TINY_STEP_MS = 1;
+/** What speaks for drafts in a sequence: nothing, somebody who asked for them, or a guess at the answer. */
+export type Demand = 'none' | 'asked' | 'guessed';
+
+/** In shorter steps looking for drafts mostly costs more than they save (measured). */
+const SHORTEST_MS: Record<Demand, number> = { none: 20, asked: 2, guessed: 0.5 };
 /** A plain step at least so often, since drafts must be compared with what one costs now. */
 const REFRESH_STEPS = 64;
 /** Widths whose costs are told to whoever watches. */
@@ -39,12 +40,9 @@ export class StepCosts {
     return this.#model.knowsPlainSteps;
   }
 
-  get areShort(): boolean {
-    return this.ms(1, 0) < SHORT_STEP_MS;
-  }
-
-  get areTiny(): boolean {
-    return this.ms(1, 0) < TINY_STEP_MS;
+  /** Whether steps are long enough for drafts to pay. */
+  allow(demand: Demand): boolean {
+    return this.ms(1, 0) >= SHORTEST_MS[demand];
   }
 
   /** True if the next step shall be a plain one. */

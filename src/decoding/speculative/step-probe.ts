@@ -1,7 +1,7 @@
 /**
- * Measures what steps of several widths cost, on steps that run anyway: when drafts are first wanted, a few steps get
- * rows that nobody drafted and give their tokens all the same. Costs the lanes about ten steps, once, and as
- * much as five more when the first long context comes.
+ * Measures what steps of several widths cost: when a model is loaded, or else when drafts are first wanted, on steps
+ * that run anyway. Those get rows that nobody drafted and give their tokens all the same; that costs the lanes about ten
+ * steps, once, and as much as five more when the first long context comes.
  */
 
 import type { StepTiming } from './cost-model.js';

@@ -11,13 +11,14 @@ export interface ReceiptShape {
   readonly stepByStep: boolean;
 }
 
-/** Of a sequence that ended before it had a drafter, all is 0. */
+/** Of a sequence of so many tokens; without a drafter each but the first, which the prompt gave, took a plain step. */
 export function draftReceipt(
   drafter: Pick<Drafter, 'counters' | 'prediction'> | undefined,
+  outputTokens: number,
   { maxDraftTokens, stepByStep }: ReceiptShape,
 ): DraftReceipt {
   const { counters, prediction } = drafter ?? {
-    counters: new DraftCounters(),
+    counters: plainSteps(outputTokens - 1),
     prediction: { accepted: 0, rejected: 0 },
   };
   const { drafted, accepted } = counters;
@@ -43,6 +44,12 @@ export function draftReceipt(
     acceptedPrediction: prediction.accepted,
     rejectedPrediction: prediction.rejected,
   };
+}
+
+function plainSteps(count: number): DraftCounters {
+  const counters = new DraftCounters();
+  for (let step = 0; step < count; step++) counters.note([], [], 1);
+  return counters;
 }
 
 function tableOf({ drafted, accepted }: Pick<DraftCounters, 'drafted' | 'accepted'>): StepTable {

@@ -201,7 +201,7 @@ export class Generation {
   #details({ prefillMs }: Timings): Pick<Usage, 'images' | 'efficiency'> {
     const images = this.#imageUsage;
     const outputs = this.sequences.map((sequence) => sequence.outputLength);
-    const draftVerification = this.drafts.receipt(this.sequences.map((sequence) => sequence.openedDrafter));
+    const draftVerification = this.drafts.receipt(this.sequences);
     const seen = images === undefined ? undefined : this.ledger?.receipt(outputs, images, prefillMs);
     const efficiency = { ...seen, ...(draftVerification !== undefined && { draftVerification }) };
     return {

@@ -1,8 +1,13 @@
 /** What may be drafted for one request: as asked for and as the model allows it, and the receipt afterwards. */
 
 import { addDraftReceipts, type DraftReceipt } from '../../core/draft-receipt.js';
-import type { DraftVerification, EfficiencyOptions, NumericsClass } from '../../core/efficiency.js';
-import { defaultEfficiency, efficiencyPlan } from '../../core/efficiency.js';
+import type {
+  DraftSourceName,
+  DraftVerification,
+  EfficiencyOptions,
+  NumericsClass,
+} from '../../core/efficiency.js';
+import { defaultEfficiency, efficiencyPlan, isAutomatic } from '../../core/efficiency.js';
 import type { GenerateRequest } from '../../core/messages.js';
 import type { DraftRules } from '../../decoding/speculative/draft-tree.js';
 import type { Drafter } from '../../decoding/speculative/drafter.js';
@@ -27,6 +32,14 @@ export interface DraftingPrompt extends Pick<EncodedPrompt, 'ids'> {
   readonly predictionIds?: readonly (readonly number[])[] | undefined;
 }
 
+/** What the receipt asks of a sequence. */
+export interface DraftingSequence {
+  readonly openedDrafter: Drafter | undefined;
+  readonly outputLength: number;
+}
+
+/** Sources that are told what comes, and need not look for it. */
+const GIVEN: readonly DraftSourceName[] = ['grammar', 'prediction'];
 /** The bias that rules a token out. */
 const BAN = -100;
 
@@ -71,7 +84,8 @@ export class RequestDrafts {
     const { drafting, fingerprint } = this.#model;
     const maxNodes = this.maxTokens;
     if (this.#plan === undefined || drafting === undefined || maxNodes === undefined) return undefined;
-    if (!this.#isWanted && drafting.stepsAreShort) return undefined;
+    const sources = this.#sources(this.#plan, drafting);
+    if (sources.length === 0) return undefined;
     const { tenant, cacheSalt, cachePrompt, sampling } = this.#request;
     return drafting.begin({
       tokens,
@@ -81,17 +95,27 @@ export class RequestDrafts {
       scope: JSON.stringify([fingerprint, tenant ?? null, cacheSalt ?? null]),
       temperature: sampling.temperature,
       method: this.#plan.method,
-      sources: this.#plan.sources,
+      sources,
       maxNodes,
       remember: cachePrompt,
     });
   }
 
+  /** What pays in steps of this model; none if nothing does. Who says more than `auto` is taken at his word. */
+  #sources(plan: DraftVerification, drafting: Drafting): readonly DraftSourceName[] {
+    if (this.#isWanted && !isAutomatic(plan)) return plan.sources;
+    if (drafting.paysFor(this.#isWanted ? 'asked' : 'none')) return plan.sources;
+    const isGuessed = this.#prompt.predictionIds !== undefined;
+    return isGuessed && drafting.paysFor('guessed') ? GIVEN : [];
+  }
+
   /** Of all choices together; undefined if nothing may be drafted. */
-  receipt(drafters: readonly (Drafter | undefined)[]): DraftReceipt | undefined {
+  receipt(sequences: readonly DraftingSequence[]): DraftReceipt | undefined {
     const { maxTokens } = this;
     if (maxTokens === undefined) return undefined;
     const shape = { maxDraftTokens: maxTokens, stepByStep: this.#request.draftsStepByStep === true };
-    return drafters.map((drafter) => draftReceipt(drafter, shape)).reduce(addDraftReceipts);
+    return sequences
+      .map(({ openedDrafter, outputLength }) => draftReceipt(openedDrafter, outputLength, shape))
+      .reduce(addDraftReceipts);
   }
 }

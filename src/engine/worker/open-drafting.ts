@@ -17,7 +17,7 @@ export function openDrafting(model: LoadedModel, { drafts }: EngineConfig): Draf
   const costPath = folder && machine && join(folder, costFileName(machine));
   return new Drafting({
     timings: model.stepTimings,
-    measured: costPath && machine ? readCosts(costPath, machine) : undefined,
+    measured: (costPath && machine && readCosts(costPath, machine)) || model.firstTimings,
     ...(costPath && machine && { keep: (timings) => keepCosts(costPath, machine, timings) }),
     stores: new DraftStores({
       bytes: drafts.storeBytes,

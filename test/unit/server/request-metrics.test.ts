@@ -31,7 +31,7 @@ function receiptOf(
     counters.noteTime(drafted, 0.5, 2);
   }
   const prediction = { accepted: 0, rejected: 0 };
-  return draftReceipt({ counters, prediction }, { maxDraftTokens, stepByStep: true });
+  return draftReceipt({ counters, prediction }, counters.tokens + 1, { maxDraftTokens, stepByStep: true });
 }
 
 function told(receipt: DraftReceipt) {
@@ -93,19 +93,19 @@ describe('metrics.speculative_decoding', () => {
     counters.note(nodes, nodes, 2);
     const drafts = { counters, prediction: { accepted: 0, rejected: 0 } };
     const { num_accepted_draft_tokens, tokens_per_model_step } = told(
-      draftReceipt(drafts, { maxDraftTokens: 3, stepByStep: true }),
+      draftReceipt(drafts, 3, { maxDraftTokens: 3, stepByStep: true }),
     );
     expect([num_accepted_draft_tokens, tokens_per_model_step]).toEqual([2, 2]);
   });
 
-  it('is 0 all over where drafts were allowed and none came, and null where none were allowed', () => {
-    const drafts = told(draftReceipt(undefined, { maxDraftTokens: 2, stepByStep: true }));
+  it('counts plain steps where drafts were allowed and none came, and is null where none were allowed', () => {
+    const drafts = told(draftReceipt(undefined, 5, { maxDraftTokens: 2, stepByStep: true }));
     assertConsistent(drafts, 'detailed');
     expect(drafts).toMatchObject({
       mean_acceptance_length: 1,
       draft_acceptance_rate: 0,
       acceptance_histogram: [0, 0, 0],
-      num_plain_steps: 0,
+      num_plain_steps: 4,
       tokens_per_model_step: 1,
     });
     const usage = { promptTokens: 1, cachedTokens: 0, completionTokens: 1 };

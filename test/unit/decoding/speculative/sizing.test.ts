@@ -152,11 +152,15 @@ describe('the cost model', () => {
   });
 });
 
-it('tells steps that are too short to look for drafts in', () => {
+it('pays in steps that are long enough for what speaks for drafts', () => {
   const stores = new DraftStores({ bytes: 2 ** 20, historyTokens: 1000 });
   const drafting = (ms: number) => new Drafting({ timings: timingsOf(() => ms), stores, maxRows: 64 });
-  expect(drafting(10).stepsAreShort).toBe(true);
-  expect(drafting(30).stepsAreShort).toBe(false);
+  const demands = ['none', 'asked', 'guessed'] as const;
+  const paysAt = (ms: number) => demands.filter((demand) => drafting(ms).paysFor(demand));
+  expect(paysAt(30)).toEqual(['none', 'asked', 'guessed']);
+  expect(paysAt(10)).toEqual(['asked', 'guessed']);
+  expect(paysAt(1)).toEqual(['guessed']);
+  expect(paysAt(0.2)).toEqual([]);
 });
 
 describe('drafting over many steps', () => {
