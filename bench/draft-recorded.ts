@@ -9,7 +9,8 @@
  * the first have warmed. Then those that came last are asked again, and the first once more with a `prediction` in which one token of
  * ten is wrong; the last two for the default only. Plain decoding and every way of drafting take turns prompt by prompt,
  * each in an engine of its own over the same weights in memory. `--methods` and `--conditions` name some of them, separated
- * by commas; `--lanes 4` asks four turns at a time; `--steps <file>` keeps every decode step.
+ * by commas; `--lanes 4` asks four turns at a time; `--context 4096` puts so many tokens of other dialogues before each prompt;
+ * `--threads` are those of the engine; `--steps <file>` keeps every decode step.
  */
 
 import { parseArgs } from 'node:util';
@@ -17,7 +18,7 @@ import llama from 'llama-tokenizer-js';
 import type { GenerateRequest } from '../src/core/messages.js';
 import { loadModel } from '../src/engine/model-loader.js';
 import { parseCompletionRequest } from '../src/server/openai/completion-request.js';
-import { threads } from './contenders/contender.js';
+import { threads as usualThreads } from './contenders/contender.js';
 import { askTogether, type Round } from './drafts/answers.js';
 import { figureCells, figuresOf, figureTitles, type Pair, speedUps } from './drafts/figures.js';
 import { LocalEngine } from './drafts/local-engine.js';
@@ -39,6 +40,8 @@ const { values: flags, positionals } = parseArgs({
     lanes: { type: 'string', default: '1' },
     turns: { type: 'string', default: '2' },
     tokens: { type: 'string', default: '512' },
+    context: { type: 'string', default: '0' },
+    threads: { type: 'string', default: `${usualThreads}` },
     methods: { type: 'string', default: Object.keys(methods).join() },
     conditions: { type: 'string', default: 'cold,warm,again,prediction' },
     steps: { type: 'string' },
@@ -47,6 +50,8 @@ const { values: flags, positionals } = parseArgs({
 const model = flags.model as ModelName;
 const lanes = Number(flags.lanes);
 const maxTokens = Number(flags.tokens);
+const count = Number(flags.turns);
+const threads = Number(flags.threads);
 /** Of Llama's tokenizer, which the recorded answers are read with. */
 const END = 2;
 const PLAIN = 'plain';
@@ -54,7 +59,22 @@ const PLAIN = 'plain';
 function readTurns(): RecordedTurn[] {
   const [questions, answers] = positionals;
   const turns = readRecordedTurns(questions!, answers!, (text) => llama.encode(text, false, true));
-  return turns.map((turn) => ({ ...turn, answer: [...turn.answer, END].slice(0, maxTokens) }));
+  const others = someOfEach(turns, 2 * count + 1, turns.length);
+  return turns.map((turn, i) => ({
+    ...turn,
+    prompt: [...textOf(others, i, Number(flags.context)), ...turn.prompt],
+    answer: [...turn.answer, END].slice(0, maxTokens),
+  }));
+}
+
+/** So many tokens of dialogues, from number `from` on. */
+function textOf(turns: readonly RecordedTurn[], from: number, tokens: number): number[] {
+  const text: number[] = [];
+  for (let i = from; text.length < tokens; i++) {
+    const { prompt, answer } = turns[i % turns.length]!;
+    text.push(...prompt, ...answer);
+  }
+  return text.slice(0, tokens);
 }
 
 /** Of each category `count` turns from number `from` on. */
@@ -135,7 +155,6 @@ const turns = readTurns();
 const loaded = await openModel(turns);
 const log = flags.steps === undefined ? undefined : new StepLog(flags.steps);
 log?.watch(loaded.runner);
-const count = Number(flags.turns);
 const [some, others] = [someOfEach(turns, 0, count), someOfEach(turns, count, count)];
 const wanted = flags.methods.split(',');
 const conditions = flags.conditions.split(',');

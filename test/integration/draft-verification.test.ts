@@ -270,6 +270,11 @@ describe('short steps', () => {
     expect(await draftedIn(0.2, { prediction })).toBe(0);
   });
 
+  it('of a millisecond draft what a grammar leaves no choice about for whoever asks', async () => {
+    expect(await draftedIn(1, { outputFormat: schemaFormat, ...on })).toBeGreaterThan(0);
+    expect(await draftedIn(1, { outputFormat: schemaFormat })).toBe(0);
+  });
+
   it('draft as they are told where more is said than auto', async () => {
     const draftVerification = { ...automaticDrafts, maxTokens: 8 };
     expect(await draftedIn(1, { efficiency: { draftVerification } })).toBeGreaterThan(0);

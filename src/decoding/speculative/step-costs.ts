@@ -13,11 +13,11 @@ export interface StepCostsOptions {
   keep?(measured: readonly StepTiming[]): void;
 }
 
-/** What speaks for drafts in a sequence: nothing, somebody who asked for them, or a guess at the answer. */
-export type Demand = 'none' | 'asked' | 'guessed';
+/** What speaks for drafts in a sequence: nothing, somebody who asked for them, or a guess or a grammar that tells what comes. */
+export type Demand = 'none' | 'asked' | 'told';
 
 /** In shorter steps looking for drafts mostly costs more than they save (measured). */
-const SHORTEST_MS: Record<Demand, number> = { none: 20, asked: 2, guessed: 0.5 };
+const SHORTEST_MS: Record<Demand, number> = { none: 20, asked: 2, told: 0.5 };
 /** A plain step at least so often, since drafts must be compared with what one costs now. */
 const REFRESH_STEPS = 64;
 /** Widths whose costs are told to whoever watches. */

@@ -84,7 +84,7 @@ export class RequestDrafts {
     const { drafting, fingerprint } = this.#model;
     const maxNodes = this.maxTokens;
     if (this.#plan === undefined || drafting === undefined || maxNodes === undefined) return undefined;
-    const sources = this.#sources(this.#plan, drafting);
+    const sources = this.#sources(this.#plan, drafting, rules.allowedAfter !== undefined);
     if (sources.length === 0) return undefined;
     const { tenant, cacheSalt, cachePrompt, sampling } = this.#request;
     return drafting.begin({
@@ -102,11 +102,11 @@ export class RequestDrafts {
   }
 
   /** What pays in steps of this model; none if nothing does. Who says more than `auto` is taken at his word. */
-  #sources(plan: DraftVerification, drafting: Drafting): readonly DraftSourceName[] {
+  #sources(plan: DraftVerification, drafting: Drafting, hasGrammar: boolean): readonly DraftSourceName[] {
     if (this.#isWanted && !isAutomatic(plan)) return plan.sources;
     if (drafting.paysFor(this.#isWanted ? 'asked' : 'none')) return plan.sources;
-    const isGuessed = this.#prompt.predictionIds !== undefined;
-    return isGuessed && drafting.paysFor('guessed') ? GIVEN : [];
+    const isTold = this.#prompt.predictionIds !== undefined || (this.#isWanted && hasGrammar);
+    return isTold && drafting.paysFor('told') ? GIVEN : [];
   }
 
   /** Of all choices together; undefined if nothing may be drafted. */

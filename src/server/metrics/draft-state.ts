@@ -28,7 +28,7 @@ export function registerDraftState(registry: Registry, backend: Backend): void {
   );
   gauge(
     'trimtab_draft_suspended_sequences',
-    'Sequences whose drafts did not pay.',
+    'Sequences that look for drafts only now and then.',
     undefined,
     ({ suspended }) => [[{}, suspended]],
   );

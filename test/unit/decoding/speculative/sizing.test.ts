@@ -155,11 +155,11 @@ describe('the cost model', () => {
 it('pays in steps that are long enough for what speaks for drafts', () => {
   const stores = new DraftStores({ bytes: 2 ** 20, historyTokens: 1000 });
   const drafting = (ms: number) => new Drafting({ timings: timingsOf(() => ms), stores, maxRows: 64 });
-  const demands = ['none', 'asked', 'guessed'] as const;
+  const demands = ['none', 'asked', 'told'] as const;
   const paysAt = (ms: number) => demands.filter((demand) => drafting(ms).paysFor(demand));
-  expect(paysAt(30)).toEqual(['none', 'asked', 'guessed']);
-  expect(paysAt(10)).toEqual(['asked', 'guessed']);
-  expect(paysAt(1)).toEqual(['guessed']);
+  expect(paysAt(30)).toEqual(['none', 'asked', 'told']);
+  expect(paysAt(10)).toEqual(['asked', 'told']);
+  expect(paysAt(1)).toEqual(['told']);
   expect(paysAt(0.2)).toEqual([]);
 });
 
