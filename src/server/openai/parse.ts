@@ -73,8 +73,14 @@ function describeUnion(issue: z.core.$ZodIssueInvalidUnion): string {
   // A branch of the right type, which only a bound was against, knows better than those of other types.
   const ofType = issue.errors.map((branch) => branch[0]!).find((first) => boundCodes.has(first.code));
   if (ofType !== undefined) return describe(ofType);
-  const types = issue.errors.map((branch) => branch[0]!).filter((first) => first.code === 'invalid_type');
-  return expected(types.map((first) => typeName(first.expected)).join(' or '), issue.input);
+  const kinds = issue.errors.flatMap((branch) => kindOf(branch[0]!));
+  return expected(kinds.join(' or '), issue.input);
+}
+
+/** What a branch of a union takes, if that is what it complains about. */
+function kindOf(issue: Issue): string[] {
+  if (issue.code === 'invalid_type') return [typeName(issue.expected)];
+  return issue.code === 'invalid_value' ? [oneOf(issue.values)] : [];
 }
 
 function expected(what: string, received: unknown): string {

@@ -38,7 +38,11 @@ describe('efficiency of a request', () => {
     [{ visual_budget: { max_frames: 0 } }, 'efficiency.visual_budget.max_frames: expected ≥ 1, received 0'],
     [{ visual_budget: { lost_detail: 'x' } }, 'efficiency.visual_budget.lost_detail: expected number'],
     [{ token_merging: { keep: 1, by: 2 } }, 'efficiency.token_merging: unknown key "by"'],
-    [{ token_pruning: true }, 'efficiency.token_pruning: expected object, received true'],
+    [{ token_pruning: true }, 'efficiency.token_pruning: expected false or object, received true'],
+    [
+      { draft_verification: 'yes' },
+      'efficiency.draft_verification: expected false or one of "off", "auto" or object, received "yes"',
+    ],
     [
       { token_pruning: { start: 0.6, end: 0.6 } },
       'efficiency.token_pruning.end: expected a number above start',
